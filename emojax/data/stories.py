@@ -1,0 +1,290 @@
+"""The corpus, and any file of texts, read and checked line by line.
+
+Every loader takes a file of JSON lines and returns frozen rows, or raises an
+`InputError` of the form `path:line: what is wrong; what to do`. Without a path
+it reads the corpus in the package.
+"""
+
+from collections.abc import Collection
+import dataclasses
+import importlib.resources
+import pathlib
+import re
+
+from emojax import files
+from emojax.data import rows
+from emojax.data import story_checks
+
+Path = pathlib.Path
+
+MIN_VALUES = 3  # Of a ladder: through two, any answer is a straight line.
+
+_PROVENANCE = ('source', 'model', 'prompt_id', 'seed', 'split', 'index')
+
+
+@dataclasses.dataclass(frozen=True)
+class Story:
+  emotion: str
+  topic: str
+  text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Stories:
+  """Stories in which every emotion has every topic.
+
+  Names are in the order of their first appearance in the file; `sha256` is that
+  of the file's bytes, whichever emotions were kept.
+  """
+
+  emotions: tuple[str, ...]
+  topics: tuple[str, ...]
+  stories: tuple[Story, ...]
+  sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialogue:
+  id: int | str
+  messages: tuple[rows.Message, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ladder:
+  """A question with one number, `{x}`, that moves emotions up or down."""
+
+  name: str
+  template: str
+  values: tuple[int | float, ...]
+  rises: tuple[str, ...]
+  falls: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Activity:
+  category: str
+  text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+  """A chat to read: `line` counts from 1 in its file."""
+
+  line: int
+  id: int | str | None
+  title: str | None
+  implies: str | None
+  messages: tuple[rows.Message, ...]
+
+
+def load_stories(
+    path: Path | None = None, emotions: Collection[str] | None = None
+) -> Stories:
+  """Returns the stories of a file, checked.
+
+  Args:
+    path: JSON lines with `emotion`, `topic` and `text`.
+    emotions: those to keep; all by default. The others' lines must be well
+      formed, but are not compared.
+
+  Raises:
+    InputError: a malformed line, too few emotions or topics, an emotion without
+      a story on some topic, a story with its emotion's own word, or two stories
+      that are nearly the same.
+  """
+  path = path or _packaged('stories.jsonl')
+  stories = {}  # Line -> story.
+  for where, line, row in rows.read(path):
+    rows.check_fields(where, row, ('emotion', 'topic', 'text'), _PROVENANCE)
+    stories[line] = Story(
+        emotion=rows.label(where, row, 'emotion'),
+        topic=rows.label(where, row, 'topic'),
+        text=rows.string(where, row, 'text'),
+    )
+  if emotions is not None:
+    stories = _of_emotions(path, stories, emotions)
+  lines = list(stories)
+  labels = [story.emotion for story in stories.values()]
+  topics = [story.topic for story in stories.values()]
+  texts = [story.text for story in stories.values()]
+  story_checks.check_crossed(path, lines, labels, topics)
+  story_checks.check_own_words(path, lines, labels, texts)
+  story_checks.check_near_duplicates(path, lines, texts)
+  return Stories(
+      emotions=tuple(dict.fromkeys(labels)),
+      topics=tuple(dict.fromkeys(topics)),
+      stories=tuple(stories.values()),
+      sha256=files.sha256(path),
+  )
+
+
+def load_dialogues(path: Path | None = None) -> tuple[Dialogue, ...]:
+  """Returns neutral dialogues, in which user and assistant take turns.
+
+  Args:
+    path: JSON lines with `id` and `messages`.
+
+  Raises:
+    InputError: a malformed line, two messages of one role in a row, or an id or
+      a dialogue that was there before.
+  """
+  first_id, first_talk, dialogues = {}, {}, []
+  for where, line, row in rows.read(path or _packaged('neutral.jsonl')):
+    rows.check_fields(where, row, ('id', 'messages'), _PROVENANCE)
+    dialogue = Dialogue(
+        id=rows.identifier(where, row, 'id'),
+        messages=rows.messages(where, row),
+    )
+    _check_turns(where, dialogue.messages)
+    talk = '\n'.join(message['content'] for message in dialogue.messages)
+    rows.check_new(where, 'id', dialogue.id, line, first_id)
+    rows.check_new(where, 'dialogue', talk, line, first_talk)
+    dialogues.append(dialogue)
+  return tuple(dialogues)
+
+
+def load_ladders(path: Path | None = None) -> tuple[Ladder, ...]:
+  """Returns ladders: questions in which one number changes.
+
+  Args:
+    path: JSON lines with `name`, `template`, `values`, `rises` and `falls`.
+
+  Raises:
+    InputError: a malformed line, a template without one `{x}`, too few values,
+      an emotion that both rises and falls, or a name that was there before.
+  """
+  first, ladders = {}, []
+  fields = ('name', 'template', 'values', 'rises', 'falls')
+  for where, line, row in rows.read(path or _packaged('ladders.jsonl')):
+    rows.check_fields(where, row, fields, _PROVENANCE)
+    ladder = Ladder(
+        name=rows.label(where, row, 'name'),
+        template=rows.string(where, row, 'template'),
+        values=rows.numbers(where, row, 'values', MIN_VALUES),
+        rises=rows.labels(where, row, 'rises'),
+        falls=rows.labels(where, row, 'falls'),
+    )
+    braces = re.findall(r'[{}][^{}]*', ladder.template)
+    if ladder.template.count('{x}') != 1 or len(braces) != 2:
+      rows.refuse(
+          where,
+          "'template' must have {x}, the place of the number, exactly once and"
+          ' no other braces.',
+      )
+    both = [emotion for emotion in ladder.rises if emotion in ladder.falls]
+    if both:
+      rows.refuse(
+          where,
+          f"{rows.listing(both)} in 'rises' and in 'falls'; remove from one.",
+      )
+    if not ladder.rises and not ladder.falls:
+      rows.refuse(where, "'rises' and 'falls' are empty; name an emotion.")
+    rows.check_new(where, 'name', ladder.name, line, first)
+    ladders.append(ladder)
+  return tuple(ladders)
+
+
+def load_activities(path: Path | None = None) -> tuple[Activity, ...]:
+  """Returns activities, between which a model is asked to choose.
+
+  Args:
+    path: JSON lines with `category` and `text`.
+
+  Raises:
+    InputError: a malformed line, or a text that was there before.
+  """
+  first, activities = {}, []
+  for where, line, row in rows.read(path or _packaged('activities.jsonl')):
+    rows.check_fields(where, row, ('category', 'text'), _PROVENANCE)
+    activity = Activity(
+        category=rows.label(where, row, 'category'),
+        text=rows.string(where, row, 'text'),
+    )
+    rows.check_new(where, 'text', activity.text, line, first)
+    activities.append(activity)
+  return tuple(activities)
+
+
+def load_texts(path: Path | None = None) -> tuple[Text, ...]:
+  """Returns the chats of any file; a bare text is one message of the user.
+
+  Args:
+    path: JSON lines with either `text` or `messages`, and perhaps `id`, `title`
+      and `implies`, the emotion that the text is about; null counts as absent.
+      Other fields are left alone.
+
+  Raises:
+    InputError: a malformed line, an empty text, or both or neither of the two.
+  """
+  texts = []
+  for where, line, row in rows.read(path or _packaged('chats.jsonl')):
+    given = {name for name, value in row.items() if value is not None}
+    if len(given & {'text', 'messages'}) != 1:
+      found = 'both' if 'text' in given else 'neither'
+      rows.refuse(
+          where, f"{found} of 'text' and 'messages'; give one of the two."
+      )
+    if 'text' in given:
+      text = rows.string(where, row, 'text')
+      messages = ({'role': 'user', 'content': text},)
+    else:
+      messages = rows.messages(where, row)
+    texts.append(
+        Text(
+            line=line,
+            id=rows.identifier(where, row, 'id') if 'id' in given else None,
+            title=rows.string(where, row, 'title')
+            if 'title' in given
+            else None,
+            implies=rows.label(where, row, 'implies')
+            if 'implies' in given
+            else None,
+            messages=messages,
+        )
+    )
+  return tuple(texts)
+
+
+def location(path: Path | None, name: str) -> Path:
+  """Returns the file that a loader reads: `path`, or the packaged `name`."""
+  return path or _packaged(f'{name}.jsonl')
+
+
+def _packaged(name: str) -> Path:
+  # As a path, which it is wherever pip unpacks a wheel.
+  return Path(str(importlib.resources.files('emojax.data') / 'corpus' / name))
+
+
+def _of_emotions(
+    path: Path, stories: dict[int, Story], emotions: Collection[str]
+) -> dict[int, Story]:
+  """Keeps the stories of some emotions, each of which must have one."""
+  there = dict.fromkeys(story.emotion for story in stories.values())
+  for emotion in emotions:
+    if emotion not in there:
+      rows.refuse(
+          str(path),
+          f'the emotion {rows.show(emotion)} has no story; choose among'
+          f' {", ".join(there)}.',
+      )
+  return {
+      line: story
+      for line, story in stories.items()
+      if story.emotion in emotions
+  }
+
+
+def _check_turns(where: str, messages: tuple[rows.Message, ...]) -> None:
+  """Refuses messages that are not a system's, if any, and then turns."""
+  roles = [message['role'] for message in messages]
+  turns = roles[1:] if roles[0] == 'system' else roles
+  if not turns:
+    rows.refuse(where, 'only a system message; add a user message.')
+  for i, role in enumerate(turns):
+    expected = 'assistant' if i % 2 else 'user'
+    if role != expected:
+      rows.refuse(
+          f'{where}: messages[{i + len(roles) - len(turns)}]',
+          f'the role is {role!r}; make it {expected!r}, as user and assistant'
+          ' take turns.',
+      )

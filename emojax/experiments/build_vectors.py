@@ -1,0 +1,261 @@
+"""Mean activations -> emotion vectors, and how well they hold on new topics."""
+
+import datetime
+import pathlib
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from emojax import errors
+from emojax import files
+from emojax import readings
+from emojax import runs
+from emojax import statistics
+from emojax import steering
+from emojax import vectors as vectors_lib
+from emojax.data import batches
+from emojax.data import chats
+from emojax.data import stories as stories_lib
+from emojax.experiments import capture_stories
+from emojax.models import capture
+from emojax.models import load
+from emojax.models import taps
+
+NAME = 'vectors.safetensors'
+HELD_OUT = 'heldout.json'
+SCHEMA = 1
+_TOPS = (('top1', 1), ('top5', 5))
+
+
+def run(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    lm: load.LanguageModel,
+    stories: stories_lib.Stories,
+    dialogues: tuple[stories_lib.Dialogue, ...],
+) -> None:
+  """Writes `heldout.json` and `vectors.safetensors`, unless they are there."""
+  if (workdir / NAME).exists():
+    return
+  arrays, _ = files.read_arrays(workdir / capture_stories.NAME)
+  emotion, topic = labels(stories)
+  used = arrays['used']
+  components, counts = vectors_lib.neutral_components(
+      arrays['neutral'], config.neutral_variance
+  )
+  held_out = evaluate(
+      arrays['stories'][used],
+      arrays['stories_embed'][used],
+      emotion[used],
+      topic[used],
+      components,
+      config,
+  )
+  files.write_json(workdir / HELD_OUT, held_out)
+  layer = held_out['chosen_layer'] if config.layer is None else config.layer
+  steering.check_layer(layer, lm.config.num_layers)
+
+  raw, mean = vectors_lib.emotion_vectors(
+      arrays['stories'][used], emotion[used], len(stories.emotions)
+  )
+  vectors = vectors_lib.project_out(raw, components)
+  files.write_arrays(
+      workdir / NAME,
+      {
+          'vectors': vectors,
+          'raw': raw,
+          'mean': mean,
+          'resid_norm': arrays['resid_norm'],
+          'neutral_components': components,
+          **baselines(config, lm, vectors, dialogues),
+      },
+      lm.identity()
+      | {
+          'schema': SCHEMA,
+          'corpus': stories.sha256,
+          'emotions': list(stories.emotions),
+          'topics': len(stories.topics),
+          'layers': 'resid_post[i] = output of block i, 0-based, before the'
+          ' final norm',
+          'layer': layer,
+          'start': config.start,
+          'stories': {
+              name: int((used & (emotion == e)).sum())
+              for e, name in enumerate(stories.emotions)
+          },
+          'stories_too_short': int((~used).sum()),
+          'neutral_dialogues': len(dialogues),
+          'neutral_components': counts.tolist(),
+          'neutral_variance': config.neutral_variance,
+          'strength_unit': 'fraction of resid_norm, the mean residual norm',
+          'versions': runs.versions(),
+          'date': datetime.date.today().isoformat(),
+      },
+  )
+
+
+def labels(stories: stories_lib.Stories) -> tuple[np.ndarray, np.ndarray]:
+  """Returns each story's emotion and topic as indices, [N] and [N]."""
+  emotion = [stories.emotions.index(s.emotion) for s in stories.stories]
+  topic = [stories.topics.index(s.topic) for s in stories.stories]
+  return np.array(emotion), np.array(topic)
+
+
+def evaluate(
+    pooled: np.ndarray,
+    embed: np.ndarray,
+    emotion: np.ndarray,
+    topic: np.ndarray,
+    components: np.ndarray,
+    config: ml_collections.ConfigDict,
+) -> dict[str, Any]:
+  """Held-out accuracy of every layer, beside its controls.
+
+  Args:
+    pooled: [N, L, D].
+    embed: [N, D], of the embedding layer.
+    emotion: [N].
+    topic: [N].
+    components: [L, C, D].
+    config: `seed` and `shuffles`.
+
+  Returns:
+    What `heldout.json` holds.
+  """
+  ranks = vectors_lib.held_out_ranks(pooled, emotion, topic, components)
+  alone = vectors_lib.held_out_ranks(
+      pooled, emotion, topic, components, 'train'
+  )
+  base = vectors_lib.held_out_ranks(embed[:, None], emotion, topic, None)
+  rng = np.random.default_rng(config.seed)
+  null = []
+  for _ in capture_stories.progress(range(config.shuffles), 'Shuffles'):
+    labels_ = vectors_lib.shuffled(rng, emotion, topic)
+    null.append(
+        vectors_lib.held_out_ranks(pooled, labels_, topic, components)
+    )
+  null = np.stack(null)  # [shuffles, N, L]
+
+  def estimate(x, top):
+    hits = (x < top).astype(float)
+    return statistics.cluster_bootstrap(hits, topic, config.seed)
+
+  layers = []
+  for layer in range(pooled.shape[1]):
+    row: dict[str, Any] = {'layer': layer}
+    for name, top in _TOPS:
+      row[name] = estimate(ranks[:, layer], top)
+      row[f'single_{name}'] = estimate(alone[:, layer], top)
+      chance = (null[:, :, layer] < top).mean(axis=1)
+      row[f'shuffled_{name}'] = statistics.band(chance)
+    layers.append(row)
+  return {
+      'chance': {name: top / (emotion.max() + 1) for name, top in _TOPS},
+      'layers': layers,
+      'embed': {name: estimate(base[:, 0], top) for name, top in _TOPS},
+      'chosen_layer': int(np.argmax((ranks == 0).mean(axis=0))),
+      'nested': {
+          name: estimate(vectors_lib.nested_ranks(ranks, topic, 1), top)
+          for name, top in _TOPS
+      },
+  }
+
+
+def baselines(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    vectors: np.ndarray,
+    dialogues: tuple[stories_lib.Dialogue, ...],
+) -> dict[str, np.ndarray]:
+  """What cosines are in neutral dialogues: the zero of standardised scores.
+
+  The last template token before a reply has a place of its own in the residual
+  stream, far from the tokens of messages, so that it has a baseline of its own.
+
+  Args:
+    config: `standard_dialogues`, how many of them are read, and `batch`.
+    lm: the model.
+    vectors: [E, L, D].
+    dialogues: all of them.
+
+  Returns:
+    Mean and standard deviation [E, L] of the cosine: `neutral_cosine_*` over
+    the tokens of messages, `neutral_response_*` over those template tokens.
+  """
+  step = max(1, len(dialogues) // config.standard_dialogues)
+  encoded = [
+      chats.encode_chat(lm.tokenizer, d.messages) for d in dialogues[::step]
+  ]
+  directions = vectors_lib.unit(vectors)
+  content, response = [], []
+  for batch in capture_stories.progress(
+      list(batches.bucketed([chat.ids for chat in encoded], config.batch)),
+      'Baseline',
+  ):
+    cosine = read_cosines(lm, batch, directions)
+    for row, i in enumerate(batch.rows):
+      if i >= 0:
+        chat, x = encoded[i], cosine[:, row]  # [L, T, E]
+        inside = np.flatnonzero(np.array(chat.message) >= 0)
+        content.append(x[:, inside])
+        response.append(x[:, [chat.response]])
+  out = {}
+  for name, parts in (('cosine', content), ('response', response)):
+    x = np.concatenate(parts, axis=1).astype(np.float64)
+    out[f'neutral_{name}_mean'] = x.mean(axis=1).T.astype(np.float32)
+    out[f'neutral_{name}_std'] = x.std(axis=1, ddof=1).T.astype(np.float32)
+  return out
+
+
+def read_cosines(
+    lm: load.LanguageModel, batch: batches.Batch, directions: np.ndarray
+) -> np.ndarray:
+  """Cosines of every token's stream with unit directions.
+
+  Args:
+    lm: the model.
+    batch: B rows of T tokens.
+    directions: [E, L, D], unit vectors.
+
+  Returns:
+    [L, B, T, E].
+  """
+  got = jax.device_get(
+      capture.capture(
+          lm.model,
+          lm.params,
+          batch.tokens,
+          batch.valid,
+          taps.Readout(batch.valid.astype(np.float32), directions),
+          ('resid_post/norm', 'resid_post/project'),
+      )
+  )
+  return readings.cosines(got['resid_post/project'], got['resid_post/norm'])
+
+
+def read_vectors(
+    path: pathlib.Path, lm: load.LanguageModel | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+  """Reads `vectors.safetensors`.
+
+  Args:
+    path: of the file.
+    lm: the model that is about to be read or steered with the vectors.
+
+  Raises:
+    InputError: damaged, of another schema, or made for another model.
+  """
+  arrays, metadata = files.read_arrays(path)
+  if metadata.get('schema') != SCHEMA or 'vectors' not in arrays:
+    raise errors.InputError(
+        f'{path}: not vectors of schema {SCHEMA}; build them with this version.'
+    )
+  if lm is not None and metadata['weights'] != lm.sha256:
+    raise errors.InputError(
+        f'{path}: made for {metadata["model"]} (weights'
+        f' {metadata["weights"][:12]}), not for {lm.uri} (weights'
+        f' {lm.sha256[:12]}); give the model that they were made for.'
+    )
+  return arrays, metadata

@@ -1,0 +1,110 @@
+"""Emotion vectors -> cosine map, components, valence, clusters."""
+
+import pathlib
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from emojax import files
+from emojax import geometry
+from emojax import statistics
+from emojax.data import stories as stories_lib
+from emojax.data import valence as valence_lib
+from emojax.experiments import build_vectors
+from emojax.experiments import capture_stories
+from emojax import vectors as vectors_lib
+
+NAME = 'geometry.json'
+_COMPONENTS = 3
+
+
+def run(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    stories: stories_lib.Stories,
+) -> None:
+  """Writes `geometry.json`, unless it is there."""
+  if (workdir / NAME).exists():
+    return
+  arrays, metadata = build_vectors.read_vectors(workdir / build_vectors.NAME)
+  emotions, layer = metadata['emotions'], metadata['layer']
+  vectors = arrays['vectors'][:, layer]
+  scores, explained = geometry.principal_components(vectors, _COMPONENTS)
+  embed = embed_vectors(workdir, stories)
+  embed_scores, _ = geometry.principal_components(embed, _COMPONENTS)
+  words = valence_lib.valence(emotions)
+  files.write_json(
+      workdir / NAME,
+      {
+          'layer': layer,
+          'emotions': emotions,
+          'cosine': geometry.cosine_matrix(vectors).tolist(),
+          'order': geometry.hierarchical_order(vectors).tolist(),
+          'pca': {'scores': scores.tolist(), 'explained': explained.tolist()},
+          'valence': {
+              'source': valence_lib.SOURCE,
+              'words': words,
+              'missing': [e for e in emotions if e not in words],
+          },
+          'correlations': [
+              with_valence(i, scores, embed_scores, emotions, words, config.seed)
+              for i in range(_COMPONENTS)
+          ],
+          'clusters': geometry.clusters(
+              vectors, config.clusters, config.seed
+          ).tolist(),
+          'k': config.clusters,
+      },
+  )
+
+
+def embed_vectors(
+    workdir: pathlib.Path, stories: stories_lib.Stories
+) -> np.ndarray:
+  """The same vectors made of token embeddings, [E, D]: no model, only words."""
+  arrays, _ = files.read_arrays(workdir / capture_stories.NAME)
+  emotion, _ = build_vectors.labels(stories)
+  used = arrays['used']
+  vectors, _ = vectors_lib.emotion_vectors(
+      arrays['stories_embed'][used][:, None],
+      emotion[used],
+      len(stories.emotions),
+  )
+  return vectors[:, 0]
+
+
+def with_valence(
+    component: int,
+    scores: np.ndarray,
+    embed_scores: np.ndarray,
+    emotions: list[str],
+    words: dict[str, float],
+    seed: int,
+) -> dict[str, Any]:
+  """Correlates a component with rated valence; its sign is arbitrary.
+
+  The component is chosen beforehand, not for its correlation. Controls: the
+  same component of the embedding layer, and the valences permuted.
+  """
+  rated = [i for i, e in enumerate(emotions) if e in words]
+  y = np.array([words[emotions[i]] for i in rated])
+  absolute = lambda x: lambda y: abs(float(np.corrcoef(x, y)[0, 1]))
+  base = statistics.correlation(embed_scores[rated, component], y)
+  null = statistics.null_correlations(
+      absolute(scores[rated, component]), y, seed
+  )
+  return {
+      'component': component + 1,
+      **statistics.correlation(scores[rated, component], y),
+      'controls': [
+          {
+              'label': f'component {component + 1} of the embedding layer',
+              'value': base['r'],
+              'low': base['low'],
+              'high': base['high'],
+              'n': base['n'],
+          },
+          {'label': '|r| with permuted valences'} | null,
+      ],
+  }

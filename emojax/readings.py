@@ -1,0 +1,35 @@
+"""Readings: how far each token points along each emotion vector."""
+
+import numpy as np
+
+
+def cosines(projection: np.ndarray, norm: np.ndarray) -> np.ndarray:
+  """Cosine of activations with unit vectors.
+
+  Args:
+    projection: [..., E], products of activations with unit vectors.
+    norm: [...], lengths of the activations.
+
+  Returns:
+    [..., E] from -1 to 1 (the paper's reading).
+  """
+  return projection / np.maximum(norm, 1e-12)[..., None]
+
+
+def standardised(
+    cosine: np.ndarray, mean: np.ndarray, deviation: np.ndarray
+) -> np.ndarray:
+  """Scores in standard deviations of the same emotion over neutral dialogues.
+
+  Raw cosines of different emotions do not compare: each vector has its own
+  offset and spread over ordinary tokens.
+
+  Args:
+    cosine: [..., E].
+    mean: [E], over the tokens of neutral dialogues.
+    deviation: [E], likewise.
+
+  Returns:
+    [..., E].
+  """
+  return (cosine - mean) / np.maximum(deviation, 1e-12)

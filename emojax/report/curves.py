@@ -1,0 +1,172 @@
+"""Lines with interval bands, and the empty figure that they go in.
+
+A colour is the name of a style-sheet variable, `var(--accent)`. The page
+resolves it when it draws, so that one figure serves light, dark and paper.
+"""
+
+from collections.abc import Mapping, Sequence
+import math
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+Point = Mapping[str, Any]  # value, low, high, n and strength or layer.
+
+INK, MUTED, RULE = 'var(--ink)', 'var(--muted)', 'var(--rule)'
+ACCENT = 'var(--accent)'
+
+
+class Stroke(NamedTuple):
+  """How a line is named and drawn."""
+
+  name: str
+  colour: str
+  dash: str
+
+  @property
+  def band(self) -> str:
+    return 'var(--accent-band)' if self.colour == ACCENT else 'var(--grey-band)'
+
+
+def empty(
+    x_title: str, y_title: str, height: int = 360, aspect: float = 0.75
+) -> go.Figure:
+  """Returns an empty figure.
+
+  Args:
+    x_title: title of the horizontal axis.
+    y_title: title of the vertical axis.
+    height: height on a wide page, in pixels.
+    aspect: height over width where the page is narrow.
+  """
+  title = {'standoff': 8, 'font': {'size': 12}}
+  axis = {
+      'gridcolor': RULE,
+      'linecolor': MUTED,
+      'showline': True,
+      'zeroline': False,
+      'automargin': True,
+      'tickfont': {'color': MUTED},
+      'fixedrange': True,  # A drag on a phone scrolls the page.
+  }
+  return go.Figure(
+      layout={
+          'template': go.layout.Template(),
+          'height': height,
+          'meta': {'aspect': aspect},
+          'font': {'color': INK, 'size': 13},
+          'paper_bgcolor': 'var(--clear)',
+          'plot_bgcolor': 'var(--clear)',
+          'margin': {'l': 8, 'r': 8, 't': 28, 'b': 8},
+          'hovermode': 'x unified',
+          'hoverlabel': {
+              'bgcolor': 'var(--page)',
+              'bordercolor': MUTED,
+              'font': {'color': INK},
+          },
+          'legend': {
+              'orientation': 'h',
+              'x': 0,
+              'y': 0,
+              'yanchor': 'bottom',
+              'yref': 'container',
+              'traceorder': 'reversed',
+          },
+          'xaxis': {**axis, 'title': {**title, 'text': x_title}},
+          'yaxis': {**axis, 'title': {**title, 'text': y_title}},
+      }
+  )
+
+
+def zero_lines(figure: go.Figure, x: bool = True) -> None:
+  """Shows where an axis is 0."""
+  line = {'zeroline': True, 'zerolinecolor': MUTED, 'zerolinewidth': 1}
+  figure.update_yaxes(**line)
+  if x:
+    figure.update_xaxes(**line)
+
+
+def add_strengths(
+    figure: go.Figure, points: Sequence[Point], stroke: Stroke
+) -> None:
+  """Adds a line over strength, in the order of strength."""
+  points = sorted(points, key=lambda point: point['strength'])
+  if points:
+    x = [point['strength'] for point in points]
+    figure.add_traces(curve(x, points, stroke, 'lines+markers'))
+    figure.update_xaxes(rangemode='tozero', showgrid=False)
+
+
+def curve(
+    x: Sequence[float],
+    points: Sequence[Point],
+    stroke: Stroke,
+    mode: str = 'lines',
+) -> list[go.Scatter]:
+  """Returns the band (one closed outline, where known) and the line."""
+  known = [
+      (at, point['low'], point['high'])
+      for at, point in zip(x, points, strict=True)
+      if _known(point.get('low')) and _known(point.get('high'))
+  ]
+  traces = []
+  if known:
+    at, low, high = (list(column) for column in zip(*known, strict=True))
+    traces.append(
+        go.Scatter(
+            x=at + at[::-1],
+            y=high + low[::-1],
+            fill='toself',
+            fillcolor=stroke.band,
+            line={'width': 0},
+            mode='lines',
+            hoverinfo='skip',
+            showlegend=False,
+            legendgroup=stroke.name,
+        )
+    )
+  drawn = line(x, [point['value'] for point in points], stroke, mode)
+  drawn.text = [_interval(point) for point in points]
+  drawn.hovertemplate = '%{fullData.name}: %{y:.3f}%{text}<extra></extra>'
+  return traces + [drawn]
+
+
+def line(
+    x: Sequence[float], y: Sequence[float], stroke: Stroke, mode: str = 'lines'
+) -> go.Scatter:
+  """Returns a line without a band."""
+  return go.Scatter(
+      x=list(x),
+      y=list(y),
+      name=stroke.name,
+      legendgroup=stroke.name,
+      mode=mode,
+      line={'color': stroke.colour, 'dash': stroke.dash, 'width': 2},
+      marker={'size': 6},
+      hovertemplate='%{fullData.name}: %{y:.3f}<extra></extra>',
+  )
+
+
+def value_span(curves: Sequence[Sequence[Point]]) -> list[float] | None:
+  """Returns [lowest, highest] over all points and bounds, with a margin."""
+  values = [
+      point[key]
+      for points in curves
+      for point in points
+      for key in ('value', 'low', 'high')
+      if _known(point.get(key))
+  ]
+  if not values:
+    return None
+  margin = 0.05 * (max(values) - min(values)) or 1.0
+  return [min(values) - margin, max(values) + margin]
+
+
+def _interval(point: Point) -> str:
+  if not (_known(point.get('low')) and _known(point.get('high'))):
+    return ' (no interval)'
+  return f' [{point["low"]:.3f}, {point["high"]:.3f}]'
+
+
+def _known(value: Any) -> bool:
+  return value is not None and math.isfinite(value)

@@ -1,0 +1,70 @@
+"""The workdir of a run: its settings, and which stages are finished."""
+
+from collections.abc import Mapping
+import importlib.metadata
+import json
+import pathlib
+from typing import Any
+
+import emojax
+from emojax import errors
+from emojax import files
+
+Path = pathlib.Path
+
+_VERSIONS = ('jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'tokenizers', 'gguf')
+
+
+def open_workdir(
+    workdir: Path, config: Mapping[str, Any], made_from: Mapping[str, Any]
+) -> None:
+  """Writes `config.json`, or checks that it says the same.
+
+  Args:
+    workdir: made if it is not there.
+    config: every setting of the run.
+    made_from: hashes of what the run reads: weights, template, corpus.
+
+  Raises:
+    InputError: the workdir holds the results of other settings or inputs; the
+      message names what differs.
+  """
+  new = json.loads(json.dumps({'config': config, 'made_from': made_from}))
+  path = workdir / 'config.json'
+  if path.exists():
+    old = files.read_json(path)
+    changed = _differences(
+        {key: old.get(key) for key in new}, new, prefix=''
+    )
+    if changed:
+      raise errors.InputError(
+          f'{workdir} holds a run with other settings ({"; ".join(changed)});'
+          ' give another --workdir or delete it.'
+      )
+    return
+  try:
+    files.write_json(path, new | {'versions': versions()})
+  except OSError as error:
+    raise errors.InputError(
+        f'{workdir}: cannot be written ({error.strerror}).'
+    ) from error
+
+
+def versions() -> dict[str, str]:
+  """Returns the versions of this package and of what computes."""
+  found = {name: importlib.metadata.version(name) for name in _VERSIONS}
+  return {'emojax': emojax.__version__} | found
+
+
+def _differences(old: Any, new: Any, prefix: str) -> list[str]:
+  """Names the leaves in which two trees of JSON differ: 'a.b was 1, is 2'."""
+  if isinstance(old, dict) and isinstance(new, dict):
+    return [
+        line
+        for key in sorted(set(old) | set(new))
+        for line in _differences(
+            old.get(key), new.get(key), f'{prefix}.{key}'.lstrip('.')
+        )
+    ]
+  short = lambda value: json.dumps(value)[:60]
+  return [] if old == new else [f'{prefix} was {short(old)}, is {short(new)}']

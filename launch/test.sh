@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Runs the tests in an environment of their own.
+#
+#   bash launch/test.sh [PYTEST ARGUMENT...]
+#   bash launch/test.sh --parity    compares the goldens with torch, live
+#
+# PYTHON names another interpreter, EMOJAX_TEST_VENV another place for the
+# environment (.venv-test, or .venv-parity).
+set -euo pipefail
+
+# shellcheck source=launch/environment.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
+
+if [[ "${1:-}" == --parity ]]; then
+  shift
+  lock=requirements-parity.txt
+  venv=${EMOJAX_TEST_VENV:-$root/.venv-parity}
+  if ! is_current "$venv" "$lock"; then
+    make_environment "$venv" "$lock"
+    # By pip, whose configuration says which build: for the CPU or for CUDA.
+    say "installing torch into $venv."
+    install_by_pip "$venv" --editable "${root}[parity]"
+    mark_current "$venv" "$lock"
+  fi
+  cd -- "$root"
+  exec "$venv/bin/python" tests/goldens/record.py --check "$@"
+fi
+
+lock=requirements-test.txt
+venv=${EMOJAX_TEST_VENV:-$root/.venv-test}
+make_environment "$venv" "$lock"
+mark_current "$venv" "$lock"
+cd -- "$root"
+exec "$venv/bin/python" -m pytest "$@"

