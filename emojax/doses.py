@@ -43,13 +43,18 @@ def curves(
     to all words on average; one point a strength.
   """
   out: dict[str, list[dict]] = {
-      'matched': [], 'unmatched': [], 'difference': [], 'random': []
+      'matched': [],
+      'unmatched': [],
+      'difference': [],
+      'random': [],
   }
   for s in np.unique(strength):
     rows = (strength == s) & (emotion >= 0)
     own, other = own_and_other(delta[rows], emotion[rows])
     for name, values in (
-        ('matched', own), ('unmatched', other), ('difference', own - other)
+        ('matched', own),
+        ('unmatched', other),
+        ('difference', own - other),
     ):
       estimate = statistics.cluster_bootstrap(values, emotion[rows], seed)
       out[name].append({'strength': float(s)} | estimate)
@@ -58,7 +63,9 @@ def curves(
         delta[rows & (direction == name)].mean()
         for name in np.unique(direction[rows])
     ]
-    out['random'].append({'strength': float(s)} | statistics.band(np.array(control)))
+    out['random'].append(
+        {'strength': float(s)} | statistics.band(np.array(control))
+    )
   return out
 
 

@@ -17,7 +17,7 @@ Path = pathlib.Path
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-  """Writes a file under a temporary name, syncs it and renames it into place."""
+  """Writes under a temporary name, syncs, and renames the file into place."""
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
@@ -82,7 +82,9 @@ def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
           f'{path}:{number}: not JSON ({error.msg} at column {error.colno}).'
       ) from error
     except (ValueError, RecursionError) as error:  # Huge numbers, deep nesting.
-      raise errors.InputError(f'{path}:{number}: not JSON ({error}).') from error
+      raise errors.InputError(
+          f'{path}:{number}: not JSON ({error}).'
+      ) from error
     if not isinstance(row, dict):
       raise errors.InputError(f'{path}:{number}: not a JSON object.')
     rows.append((number, row))
@@ -96,8 +98,8 @@ def write_arrays(
 ) -> None:
   """Writes a safetensors file; `metadata` goes under one key, as JSON."""
   arrays = {name: np.ascontiguousarray(x) for name, x in arrays.items()}
-  header = {'emojax': json.dumps(metadata, ensure_ascii=False)}
-  write_bytes(path, safetensors.numpy.save(arrays, metadata=header))
+  text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+  write_bytes(path, safetensors.numpy.save(arrays, metadata={'emojax': text}))
 
 
 def read_arrays(
@@ -112,15 +114,14 @@ def read_arrays(
     raise errors.InputError(f'{path}: no such file.')
   try:
     with safetensors.safe_open(path, framework='numpy') as file:
-      header = (file.metadata() or {}).get('emojax')
+      # Before any tensor: a model's file is large, and bfloat16 is not NumPy's.
+      metadata = _metadata(path, file.metadata() or {})
       arrays = {name: file.get_tensor(name) for name in file.keys()}
   except safetensors.SafetensorError as error:
     raise errors.InputError(
         f'{path}: not a whole safetensors file ({error}).'
     ) from error
-  if header is None:
-    raise errors.InputError(f'{path}: not written by emojax (no metadata).')
-  return arrays, json.loads(header)
+  return arrays, metadata
 
 
 def sha256(path: str | Path) -> str:
@@ -129,10 +130,22 @@ def sha256(path: str | Path) -> str:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
+def _metadata(path: str | Path, header: dict[str, str]) -> dict[str, Any]:
+  try:
+    metadata = json.loads(header.get('emojax', ''))
+  except (ValueError, RecursionError):
+    metadata = None
+  if not isinstance(metadata, dict):
+    raise errors.InputError(f'{path}: not written by emojax (no metadata).')
+  return metadata
+
+
 def _read_text(path: str | Path) -> str:
   try:
     return Path(path).read_text(encoding='utf-8')
   except UnicodeDecodeError as error:
-    raise errors.InputError(f'{path}: not UTF-8 text ({error.reason}).') from error
+    raise errors.InputError(
+        f'{path}: not UTF-8 text ({error.reason}).'
+    ) from error
   except OSError as error:
     raise errors.InputError(f'{path}: {error.strerror}.') from error

@@ -1,4 +1,6 @@
-"""How emotion vectors lie to each other: cosines, order, components, clusters."""
+"""How emotion vectors lie: cosines, order, components and clusters."""
+
+import warnings
 
 import numpy as np
 import scipy.cluster.hierarchy
@@ -53,7 +55,10 @@ def clusters(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
   rng = np.random.default_rng(seed)
   best, labels = np.inf, np.zeros(len(x), int)
   for _ in range(20):
-    centres, found = scipy.cluster.vq.kmeans2(x, count, minit='++', rng=rng)
+    with warnings.catch_warnings():
+      # A start that leaves a cluster empty is only a bad one of the 20.
+      warnings.simplefilter('ignore', UserWarning)
+      centres, found = scipy.cluster.vq.kmeans2(x, count, minit='++', rng=rng)
     loss = np.sum((x - centres[found]) ** 2)
     if loss < best:
       best, labels = loss, found

@@ -1,7 +1,8 @@
 r"""Runs an experiment: `emojax --config=configs/NAME.py --workdir=DIR`.
 
 Every field of the config can be set: `--config.start=50 --config.seed=1`.
-A workdir that is finished in part is finished; one of other settings is refused.
+A workdir that is finished in part is finished; one with other settings is
+refused.
 
   emojax --config=configs/quickstart.py --workdir=runs/quickstart
   emojax --config=configs/read.py --config.vectors=DIR/vectors.safetensors \
@@ -13,6 +14,7 @@ import importlib
 import logging as logging_lib
 import pathlib
 import sys
+from typing import NoReturn
 
 from absl import app
 from absl import flags
@@ -50,23 +52,48 @@ def main(arguments: Sequence[str]) -> None:
 def _parse(arguments: Sequence[str]) -> list[str]:
   """Parses flags; whatever is wrong with them is one line."""
   try:
-    return flags.FLAGS(arguments)
+    rest = flags.FLAGS(arguments)
+    if _CONFIG.value is not None:
+      _CONFIG.value.get('experiment')  # It may show only here that it is lost.
+    return rest
+  except SystemExit:  # absl ends with 1 after --help, as if it were a mistake.
+    sys.exit(0)
+  except flags.IllegalFlagValueError as error:
+    _fail(f'{error}; give the kind of value that the config file has.')
+  except flags.Error as error:
+    _fail(f'{error} (--help tells more).')
   # A config file is Python, and an override can be of any type: ml_collections
   # lets through whatever either raises.
   except Exception as error:
-    _fail(error)
+    _fail(_config_error(error))
+
+
+def _config_error(error: Exception) -> str:
+  """Says what is wrong with a config file or with an override of a field."""
+  cause = error.args[0] if error.args else None
+  if isinstance(error, AttributeError) and isinstance(cause, KeyError):
+    # ml_collections: the name, and perhaps a line with a better one.
+    text = '. '.join(str(cause.args[0]).splitlines())
+    hint = '' if text.endswith('?') else '; its file has the fields.'
+    return f'The config has no field {text}{hint}'
+  if isinstance(error, OSError):
+    reason = str(error).strip().splitlines()[-1].strip()
+    return f'Cannot load the config ({reason}); give --config=configs/NAME.py.'
+  return (
+      f'Cannot load the config or set its fields ({type(error).__name__}:'
+      f' {error}); correct its file or what you gave for --config.FIELD.'
+  )
 
 
 def _main(arguments: Sequence[str]) -> None:
   try:
     main(arguments)
   except errors.InputError as error:
-    _fail(error)
+    _fail(str(error))
 
 
-def _fail(error: Exception) -> None:
-  message = ' '.join(str(error).split()) or type(error).__name__
-  print(f'emojax: {message}', file=sys.stderr)
+def _fail(message: str) -> NoReturn:
+  print(f'emojax: {" ".join(message.split())}', file=sys.stderr)
   sys.exit(2)
 
 

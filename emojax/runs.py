@@ -33,9 +33,9 @@ def open_workdir(
   path = workdir / 'config.json'
   if path.exists():
     old = files.read_json(path)
-    changed = _differences(
-        {key: old.get(key) for key in new}, new, prefix=''
-    )
+    if not isinstance(old, dict):
+      raise errors.InputError(f'{path}: not the settings of a run; delete it.')
+    changed = _differences({key: old.get(key) for key in new}, new, prefix='')
     if changed:
       raise errors.InputError(
           f'{workdir} holds a run with other settings ({"; ".join(changed)});'
@@ -66,5 +66,7 @@ def _differences(old: Any, new: Any, prefix: str) -> list[str]:
             old.get(key), new.get(key), f'{prefix}.{key}'.lstrip('.')
         )
     ]
-  short = lambda value: json.dumps(value)[:60]
-  return [] if old == new else [f'{prefix} was {short(old)}, is {short(new)}']
+  if old == new:
+    return []
+  was, now = (json.dumps(value)[:60] for value in (old, new))
+  return [f'{prefix} was {was}, is {now}']

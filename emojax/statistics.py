@@ -17,10 +17,8 @@ class Estimate(TypedDict):
 
 
 def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
-  finite = lambda x: float(x) if np.isfinite(x) else None
-  return Estimate(
-      value=float(value), low=finite(low), high=finite(high), n=int(n)
-  )
+  low, high = (float(x) if np.isfinite(x) else None for x in (low, high))
+  return Estimate(value=float(value), low=low, high=high, n=int(n))
 
 
 def cluster_bootstrap(
@@ -45,9 +43,9 @@ def cluster_bootstrap(
   rng = np.random.default_rng(seed)
   picks = rng.integers(len(names), size=(resamples, len(names)))
   means = sums[picks].sum(axis=1) / sizes[picks].sum(axis=1)
-  low, high = np.percentile(means, [2.5, 97.5]) if len(names) > 1 else (
-      np.nan, np.nan
-  )
+  low, high = np.percentile(means, [2.5, 97.5])
+  if len(names) == 1:  # One cluster tells nothing of the spread.
+    low = high = np.nan
   return _estimate(values.mean(), low, high, len(values))
 
 
@@ -55,10 +53,9 @@ def student_mean(values: np.ndarray) -> Estimate:
   """The mean with Student's 95 % interval, for a handful of values, [N]."""
   if len(values) < 2:
     return _estimate(values.mean(), np.nan, np.nan, len(values))
-  low, high = scipy.stats.t.interval(
-      0.95, len(values) - 1, values.mean(), scipy.stats.sem(values)
-  )
-  return _estimate(values.mean(), low, high, len(values))
+  mean, error = values.mean(), scipy.stats.sem(values)
+  half = scipy.stats.t.ppf(0.975, len(values) - 1) * error
+  return _estimate(mean, mean - half, mean + half, len(values))
 
 
 def wilson(hits: int, n: int) -> Estimate:

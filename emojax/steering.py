@@ -54,9 +54,7 @@ def steer(
   offset = strength[:, None] * directions[index]
   active = tokens & (strength != 0)[:, None]
   # `where` and not a product: -0.0 + 0.0 would change a bit.
-  return jnp.where(
-      active[:, :, None], x + offset[:, None].astype(x.dtype), x
-  )
+  return jnp.where(active[:, :, None], x + offset[:, None].astype(x.dtype), x)
 
 
 def ordinary_norm(norms: np.ndarray, factor: float = 4.0) -> np.ndarray:
@@ -102,9 +100,7 @@ def random_directions(
   return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def at_layer(
-    strengths: np.ndarray, layer: int, num_layers: int
-) -> np.ndarray:
+def at_layer(strengths: np.ndarray, layer: int, num_layers: int) -> np.ndarray:
   """Spreads [B] strengths to [B, L], all at one layer.
 
   Raises:

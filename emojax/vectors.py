@@ -4,6 +4,8 @@ from typing import Literal
 
 import numpy as np
 
+from emojax import errors
+
 
 def emotion_vectors(
     pooled: np.ndarray, emotion: np.ndarray, num_emotions: int
@@ -16,10 +18,19 @@ def emotion_vectors(
     num_emotions: E; each has a story.
 
   Returns:
-    Vectors [E, L, D], whose sum over E is 0, and that mean over emotions [L, D];
-    every emotion weighs the same, however many stories it has.
+    Vectors [E, L, D], whose sum over E is 0, and that mean over emotions
+    [L, D]; every emotion weighs the same, however many stories it has.
+
+  Raises:
+    InputError: an emotion has no story. Its mean would be NaN, and with it all.
   """
   member = np.equal(emotion, np.arange(num_emotions)[:, None])  # [E, N]
+  empty = np.flatnonzero(~member.any(axis=1))
+  if len(empty):
+    raise errors.InputError(
+        f'Emotion {empty[0]} of 0 to {num_emotions - 1} has no story to make a'
+        ' vector of; each needs long enough stories on two topics or more.'
+    )
   weights = (member / member.sum(axis=1, keepdims=True)).astype(pooled.dtype)
   means = np.einsum('NLD,EN->ELD', pooled, weights, optimize=True)
   mean = means.mean(axis=0)
@@ -39,14 +50,16 @@ def neutral_components(
 
   Returns:
     Components [L, C, D], orthonormal rows, and how many of the C rows count at
-    each layer, [L]; the others are zero.
+    each layer, [L]; the others are zero. Dialogues that do not vary have none.
   """
   centred = pooled - pooled.mean(axis=0)
   counts, rows = [], []
   for x in centred.swapaxes(0, 1):  # [N, D]
     _, s, v = np.linalg.svd(x, full_matrices=False)
-    explained = np.cumsum(s**2) / np.sum(s**2)
-    count = int(np.searchsorted(explained, fraction) + 1) if fraction > 0 else 0
+    # Not divided by the whole: where nothing varies, that is 0.
+    reached = np.cumsum(s**2)
+    least = fraction * reached[-1]
+    count = int((reached < least).sum() + 1) if least > 0 else 0
     counts.append(count)
     rows.append(v[:count])
   out = np.zeros((len(rows), max(counts), pooled.shape[-1]), np.float32)
@@ -90,29 +103,31 @@ def held_out_ranks(
       single story can be classified.
 
   Returns:
-    [N, L]: 0 where the story's own emotion is the nearest of the E.
+    [N, L]: 0 where the story's own emotion is the nearest of the E. A tie
+    counts against it: a topic's only story, centred, is 0 and near to none.
+
+  Raises:
+    InputError: an emotion has stories on one topic only.
   """
   num_emotions = int(emotion.max()) + 1
   ranks = np.zeros(pooled.shape[:2], np.int32)
   for fold in np.unique(topic):
     test = topic == fold
-    vectors, mean = emotion_vectors(
-        pooled[~test], emotion[~test], num_emotions
-    )
+    vectors, mean = emotion_vectors(pooled[~test], emotion[~test], num_emotions)
     if components is not None:
       vectors = project_out(vectors, components)
     x = pooled[test]
     x = x - (x.mean(axis=0) if centre == 'topic' else mean)
     cosine = np.einsum('NLD,ELD->NLE', unit(x), unit(vectors), optimize=True)
     own = np.take_along_axis(cosine, emotion[test][:, None, None], axis=2)
-    ranks[test] = (cosine > own).sum(axis=2)
+    ranks[test] = (cosine >= own).sum(axis=2) - 1  # Less itself.
   return ranks
 
 
 def shuffled(
     rng: np.random.Generator, emotion: np.ndarray, topic: np.ndarray
 ) -> np.ndarray:
-  """Permutes the emotions within each topic: a control that keeps the design."""
+  """Permutes emotions within each topic: a control that keeps the design."""
   out = emotion.copy()
   for fold in np.unique(topic):
     out[topic == fold] = rng.permutation(emotion[topic == fold])

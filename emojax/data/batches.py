@@ -1,7 +1,6 @@
 """Ragged rows of ids in a few padded shapes."""
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 
 import numpy as np
@@ -25,13 +24,12 @@ class Batch:
 def padded(
     sequences: Sequence[Sequence[int]], width: int, side: str = 'right'
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Pads to `width`: tokens [B, T] and valid [B, T]. No result depends on side."""
+  """Pads to `width`: tokens and valid [B, T]; no result depends on the side."""
   tokens = np.zeros((len(sequences), width), np.int32)
   valid = np.zeros((len(sequences), width), bool)
   for row, ids in enumerate(sequences):
-    place = (
-        slice(0, len(ids)) if side == 'right' else slice(width - len(ids), width)
-    )
+    start = 0 if side == 'right' else width - len(ids)
+    place = slice(start, start + len(ids))
     tokens[row, place], valid[row, place] = ids, True
   return tokens, valid
 

@@ -1,4 +1,4 @@
-"""Chats through the model's own template: ids, roles, where the reply begins."""
+"""Chats in the model's own template: ids, roles, where the reply begins."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -72,14 +72,17 @@ def encode_chat(
     spans.append(('assistant', len(text), len(text) + len(reply_prefix)))
     text += reply_prefix
   encoding = tokenizer.encode(text, bos=False)
-  message = [_span_at(spans, start, piece) for start, piece in zip(
-      encoding.starts, encoding.pieces
-  )]
+  message = [
+      _span_at(spans, start, piece)
+      for start, piece in zip(encoding.starts, encoding.pieces, strict=True)
+  ]
   roles = [spans[m][0] if m >= 0 else 'template' for m in message]
   size = len(message)
   replied = spans[-1][0] == 'assistant'
   response = message.index(len(spans) - 1) - 1 if replied else size - 1
-  asked = max((i for i in range(size) if roles[i] in ('user', 'system')), default=-1)
+  asked = max(
+      (i for i in range(size) if roles[i] in ('user', 'system')), default=-1
+  )
   return Chat(
       ids=encoding.ids,
       pieces=encoding.pieces,
@@ -115,13 +118,15 @@ def _render(
   by searching for them: a message may well say 'user'.
   """
   marks = [f'\ue000{i}\ue001' for i in range(len(messages))]
-  marked = [m | {'content': mark} for m, mark in zip(messages, marks)]
+  marked = [
+      m | {'content': mark} for m, mark in zip(messages, marks, strict=True)
+  ]
   skeleton = apply_template(tokenizer, marked)
   text = apply_template(tokenizer, messages)
   # Some templates strip the contents.
   for strip in (lambda s: s, str.strip):
     spans, built, rest = [], '', skeleton
-    for message, mark in zip(messages, marks):
+    for message, mark in zip(messages, marks, strict=True):
       head, found, rest = rest.partition(mark)
       content = strip(message['content'])
       if found:
@@ -145,7 +150,9 @@ def apply_template(
   if tokenizer.template is None:
     raise errors.InputError('This model has no chat template.')
   environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-      trim_blocks=True, lstrip_blocks=True, extensions=['jinja2.ext.loopcontrols']
+      trim_blocks=True,
+      lstrip_blocks=True,
+      extensions=['jinja2.ext.loopcontrols'],
   )
   environment.globals['raise_exception'] = _raise_exception
   variables: dict[str, Any] = dict(tokenizer.special)
@@ -172,9 +179,7 @@ def _raise_exception(message: str) -> None:
   raise jinja2.TemplateError(message)
 
 
-def _span_at(
-    spans: list[tuple[str, int, int]], start: int, piece: str
-) -> int:
+def _span_at(spans: list[tuple[str, int, int]], start: int, piece: str) -> int:
   """Returns the span that a piece overlaps, or -1."""
   for i, (_, first, last) in enumerate(spans):
     if first < start + max(len(piece), 1) and start < last:

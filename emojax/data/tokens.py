@@ -13,10 +13,12 @@ from emojax import files
 
 # How a GGUF names its pre-tokenizer -> the same in `tokenizers`.
 _PRE_TOKENIZERS = {
-    'smollm': tokenizers.pre_tokenizers.Sequence([
-        tokenizers.pre_tokenizers.Digits(individual_digits=True),
-        tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
-    ]),
+    'smollm': tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Digits(individual_digits=True),
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    ),
 }
 _CONTROL = 3  # GGUF's token type for `<|im_start|>` and its like.
 
@@ -84,7 +86,7 @@ class Tokenizer:
     return self.backend.decode(ids, skip_special_tokens=True)
 
   def control_token_in(self, text: str) -> str | None:
-    """Returns a control token that is written out in `text`, if there is one."""
+    """Returns a control token that is written out in `text`, if there is."""
     for token in self.backend.get_added_tokens_decoder().values():
       if token.special and token.content in text:
         return token.content
@@ -97,7 +99,10 @@ def from_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
   Raises:
     InputError: a kind of tokenizer that is not supported.
   """
-  get = lambda key, default=None: metadata.get(f'tokenizer.ggml.{key}', default)
+
+  def get(key: str, default: Any = None) -> Any:
+    return metadata.get(f'tokenizer.ggml.{key}', default)
+
   kind, pre = get('model'), get('pre')
   if kind != 'gpt2' or pre not in _PRE_TOKENIZERS:
     raise errors.InputError(
@@ -114,9 +119,12 @@ def from_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
   )
   backend.pre_tokenizer = _PRE_TOKENIZERS[pre]
   backend.decoder = tokenizers.decoders.ByteLevel()
-  control = [t for t, kind in zip(tokens, get('token_type')) if kind == _CONTROL]
   backend.add_special_tokens(
-      [tokenizers.AddedToken(t, special=True, normalized=False) for t in control]
+      [
+          tokenizers.AddedToken(token, special=True, normalized=False)
+          for token, kind in zip(tokens, get('token_type'), strict=False)
+          if kind == _CONTROL
+      ]
   )
   special = {
       f'{name}_token': tokens[get(f'{name}_token_id')]

@@ -1,6 +1,5 @@
 """Mean activations -> emotion vectors, and how well they hold on new topics."""
 
-import datetime
 import pathlib
 from typing import Any
 
@@ -26,6 +25,14 @@ from emojax.models import taps
 NAME = 'vectors.safetensors'
 HELD_OUT = 'heldout.json'
 SCHEMA = 1
+# What is read back from the metadata.
+_METADATA = {
+    'model': str,
+    'weights': str,
+    'dtype': str,
+    'emotions': list,
+    'layer': int,
+}
 _TOPS = (('top1', 1), ('top5', 5))
 
 
@@ -91,7 +98,6 @@ def run(
           'neutral_variance': config.neutral_variance,
           'strength_unit': 'fraction of resid_norm, the mean residual norm',
           'versions': runs.versions(),
-          'date': datetime.date.today().isoformat(),
       },
   )
 
@@ -133,9 +139,7 @@ def evaluate(
   null = []
   for _ in capture_stories.progress(range(config.shuffles), 'Shuffles'):
     labels_ = vectors_lib.shuffled(rng, emotion, topic)
-    null.append(
-        vectors_lib.held_out_ranks(pooled, labels_, topic, components)
-    )
+    null.append(vectors_lib.held_out_ranks(pooled, labels_, topic, components))
   null = np.stack(null)  # [shuffles, N, L]
 
   def estimate(x, top):
@@ -248,7 +252,7 @@ def read_vectors(
     InputError: damaged, of another schema, or made for another model.
   """
   arrays, metadata = files.read_arrays(path)
-  if metadata.get('schema') != SCHEMA or 'vectors' not in arrays:
+  if metadata.get('schema') != SCHEMA or not _is_whole(arrays, metadata):
     raise errors.InputError(
         f'{path}: not vectors of schema {SCHEMA}; build them with this version.'
     )
@@ -259,3 +263,28 @@ def read_vectors(
         f' {lm.sha256[:12]}); give the model that they were made for.'
     )
   return arrays, metadata
+
+
+def _is_whole(
+    arrays: dict[str, np.ndarray], metadata: dict[str, Any]
+) -> bool:
+  """Whether a file has what is read from it, in shapes that fit."""
+  vectors = arrays.get('vectors', np.zeros(0))
+  if vectors.ndim != 3 or not all(
+      isinstance(metadata.get(name), kind) for name, kind in _METADATA.items()
+  ):
+    return False
+  size, layers, width = vectors.shape
+  shapes = {'resid_norm': (layers,), 'mean': (layers, width)}
+  for name in ('cosine', 'response'):
+    for part in ('mean', 'std'):
+      shapes[f'neutral_{name}_{part}'] = (size, layers)
+  return (
+      len(metadata['emotions']) == size
+      and 0 <= metadata['layer'] < layers
+      and all(
+          name in arrays and arrays[name].shape == shape
+          for name, shape in shapes.items()
+      )
+      and all(np.isfinite(arrays[name]).all() for name in ('vectors', *shapes))
+  )

@@ -1,5 +1,7 @@
 """Stories and neutral dialogues -> mean activations of every layer."""
 
+from collections.abc import Sequence
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -22,12 +24,81 @@ NAME = 'activations.safetensors'
 _SITES = ('embed/mean', 'resid_post/mean', 'resid_post/norm')
 
 
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+  """The tokenised corpus.
+
+  Attributes:
+    stories: N lists of ids.
+    pools: of each, [T] bool, the positions that are averaged.
+    used: [N] bool, False for a story that ends before them.
+    neutral: M lists of ids.
+    contents: of each, [T] bool, the tokens of its messages.
+  """
+
+  stories: list[tuple[int, ...]]
+  pools: list[np.ndarray]
+  used: np.ndarray
+  neutral: list[tuple[int, ...]]
+  contents: list[np.ndarray]
+
+
+def encode(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    stories: stories_lib.Stories,
+    dialogues: tuple[stories_lib.Dialogue, ...],
+) -> Encoded:
+  """Tokenises the corpus.
+
+  Raises:
+    InputError: a text is longer than the model's context or has a control
+      token in it, or so many stories end before `config.start` that an emotion
+      is left with fewer than 2 topics.
+  """
+  ids = []
+  for number, story in enumerate(stories.stories, start=1):
+    place = f'{config.stories or "stories.jsonl"}: story {number}'
+    token = lm.tokenizer.control_token_in(story.text)
+    if token is not None:
+      raise errors.InputError(
+          f'{place} contains the control token {token!r}; take it out.'
+      )
+    ids.append(lm.tokenizer.encode(story.text, bos=True).ids)
+    check_length(ids[-1], lm, place)
+  pools = [np.arange(len(row)) >= config.start for row in ids]
+  used = np.array([pool.any() for pool in pools])
+  kept = [s for s, reach in zip(stories.stories, used, strict=True) if reach]
+  topics = {
+      e: len({s.topic for s in kept if s.emotion == e})
+      for e in stories.emotions
+  }
+  # Held out, a topic leaves the others: an emotion must be among them.
+  few = [e for e, count in topics.items() if count < 2]
+  if few:
+    raise errors.InputError(
+        f'config.start={config.start}: too few stories are that many tokens'
+        f' long; {", ".join(few)} would have fewer than 2 topics. Lower it, or'
+        ' give longer stories.'
+    )
+  neutral = []
+  for number, dialogue in enumerate(dialogues, start=1):
+    place = f'{config.neutral or "neutral.jsonl"}: dialogue {number}'
+    neutral.append(encode_chat(lm, dialogue.messages, place))
+  return Encoded(
+      stories=ids,
+      pools=pools,
+      used=used,
+      neutral=[chat.ids for chat in neutral],
+      contents=[np.array(chat.message) >= 0 for chat in neutral],
+  )
+
+
 def run(
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
     lm: load.LanguageModel,
-    stories: stories_lib.Stories,
-    dialogues: tuple[stories_lib.Dialogue, ...],
+    encoded: Encoded,
 ) -> None:
   """Writes `activations.safetensors`, unless it is there.
 
@@ -38,34 +109,22 @@ def run(
   """
   if (workdir / NAME).exists():
     return
-  ids = [lm.tokenizer.encode(s.text, bos=True).ids for s in stories.stories]
-  check_lengths(ids, lm.config.context, 'story')
-  pools = [np.arange(len(row)) >= config.start for row in ids]
-  used = np.array([pool.any() for pool in pools])
-  missing = set(stories.emotions) - {
-      s.emotion for s, kept in zip(stories.stories, used) if kept
-  }
-  if missing:
-    raise errors.InputError(
-        f'No story of {", ".join(sorted(missing))} reaches token'
-        f' {config.start}; lower config.start.'
-    )
-  kept = np.flatnonzero(used)
+  kept = np.flatnonzero(encoded.used)
   got = means(
-      config, lm, [ids[i] for i in kept], [pools[i] for i in kept], 'Stories'
+      config,
+      lm,
+      [encoded.stories[i] for i in kept],
+      [encoded.pools[i] for i in kept],
+      'Stories',
   )
-  spread = lambda x: _spread(x, kept, len(ids))
-
-  neutral = [chats.encode_chat(lm.tokenizer, d.messages) for d in dialogues]
-  check_lengths([chat.ids for chat in neutral], lm.config.context, 'dialogue')
-  contents = [np.array(chat.message) >= 0 for chat in neutral]
-  rest = means(config, lm, [c.ids for c in neutral], contents, 'Neutral')
+  rest = means(config, lm, encoded.neutral, encoded.contents, 'Neutral')
+  size = len(encoded.stories)
   files.write_arrays(
       workdir / NAME,
       {
-          'stories': spread(got['resid_post/mean']),
-          'stories_embed': spread(got['embed/mean']),
-          'used': used,
+          'stories': _spread(got['resid_post/mean'], kept, size),
+          'stories_embed': _spread(got['embed/mean'], kept, size),
+          'used': encoded.used,
           'neutral': rest['resid_post/mean'],
           'resid_norm': steering.ordinary_norm(rest['resid_post/norm']),
       },
@@ -123,16 +182,27 @@ def progress(items: Any, label: str) -> Any:
   return tqdm.tqdm(items, desc=f'{label:<9}', leave=False, unit='batch')
 
 
-def check_lengths(
-    ids: list[tuple[int, ...]], context: int, what: str
+def encode_chat(
+    lm: load.LanguageModel, messages: Sequence[chats.Message], place: str
+) -> chats.Chat:
+  """Tokenises a chat; `place` begins an error's message."""
+  try:
+    chat = chats.encode_chat(lm.tokenizer, messages)
+  except errors.InputError as error:
+    raise errors.InputError(f'{place}: {error}') from error
+  check_length(chat.ids, lm, place)
+  return chat
+
+
+def check_length(
+    ids: Sequence[int], lm: load.LanguageModel, place: str
 ) -> None:
-  """Refuses a text longer than the model's context, by its number from 1."""
-  for number, row in enumerate(ids, start=1):
-    if len(row) > context:
-      raise errors.InputError(
-          f'{what} {number} has {len(row)} tokens, more than the context of the'
-          f' model ({context}); shorten or split it.'
-      )
+  """Refuses a text longer than the model's context."""
+  if len(ids) > lm.config.context:
+    raise errors.InputError(
+        f'{place}: {len(ids)} tokens, more than the context of the model'
+        f' ({lm.config.context}); shorten or split the text.'
+    )
 
 
 def _spread(x: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:

@@ -9,11 +9,11 @@ import numpy as np
 from emojax import files
 from emojax import geometry
 from emojax import statistics
+from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
 from emojax.data import valence as valence_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
-from emojax import vectors as vectors_lib
 
 NAME = 'geometry.json'
 _COMPONENTS = 3
@@ -48,7 +48,9 @@ def run(
               'missing': [e for e in emotions if e not in words],
           },
           'correlations': [
-              with_valence(i, scores, embed_scores, emotions, words, config.seed)
+              with_valence(
+                  i, scores, embed_scores, emotions, words, config.seed
+              )
               for i in range(_COMPONENTS)
           ],
           'clusters': geometry.clusters(
@@ -89,14 +91,14 @@ def with_valence(
   """
   rated = [i for i, e in enumerate(emotions) if e in words]
   y = np.array([words[emotions[i]] for i in rated])
-  absolute = lambda x: lambda y: abs(float(np.corrcoef(x, y)[0, 1]))
+  x = scores[rated, component]
   base = statistics.correlation(embed_scores[rated, component], y)
   null = statistics.null_correlations(
-      absolute(scores[rated, component]), y, seed
+      lambda permuted: abs(float(np.corrcoef(x, permuted)[0, 1])), y, seed
   )
   return {
       'component': component + 1,
-      **statistics.correlation(scores[rated, component], y),
+      **statistics.correlation(x, y),
       'controls': [
           {
               'label': f'component {component + 1} of the embedding layer',

@@ -6,19 +6,20 @@ import time
 from absl import logging
 import ml_collections
 
-from emojax import errors
 from emojax import files
 from emojax import runs
-from emojax import steering
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
 from emojax.experiments import map_geometry
 from emojax.experiments import read
+from emojax.experiments import settings
 from emojax.experiments import steer
 from emojax.experiments import summarise
 from emojax.models import load
 from emojax.report import page
+
+REPORT = 'report.html'
 
 
 def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
@@ -33,13 +34,19 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     logging.info('%s: %.1f s', stage, now - clock)
     clock = now
 
-  path = lambda name: pathlib.Path(config[name]) if config[name] else None
+  def path(name: str) -> pathlib.Path | None:
+    return pathlib.Path(config[name]) if config[name] else None
+
+  # Whatever is wrong with the input is found before anything is written.
+  settings.check(config)
   stories = stories_lib.load_stories(path('stories'))
   dialogues = stories_lib.load_dialogues(path('neutral'))
   texts = stories_lib.load_texts(path('chats'))
+  settings.check_corpus(config, stories, dialogues)
   lm = load.load(config.model, config.dtype)
-  check(config, lm)
-  encoded = read.encode(lm, texts, config.chats or 'chats.jsonl')
+  settings.check_model(config, lm, stories)
+  encoded = capture_stories.encode(config, lm, stories, dialogues)
+  chats = read.encode(lm, texts, config.chats or 'chats.jsonl')
   corpus = {
       name: files.sha256(stories_lib.location(path(name), name))
       for name in ('stories', 'neutral', 'chats')
@@ -50,7 +57,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   done('load')
   logging.info('%s in %s, %d layers', lm.name, lm.dtype, lm.config.num_layers)
 
-  capture_stories.run(config, workdir, lm, stories, dialogues)
+  capture_stories.run(config, workdir, lm, encoded)
   done('capture')
   build_vectors.run(config, workdir, lm, stories, dialogues)
   done('vectors')
@@ -61,7 +68,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
         workdir / build_vectors.NAME, lm
     )
     rows = read.read(
-        lm, arrays, metadata, metadata['layer'], texts, encoded, config.batch
+        lm, arrays, metadata, metadata['layer'], texts, chats, config.batch
     )
     files.write_jsonl(workdir / read.NAME, rows)
   done('readings')
@@ -69,39 +76,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   done('sweep')
   implied = {str(text.id): text.implies for text in texts if text.implies}
   summarise.run(config, workdir, lm, implied, seconds)
-  logging.info('report: %s', page.write(workdir))
-
-
-def check(config: ml_collections.ConfigDict, lm: load.LanguageModel) -> None:
-  """Refuses settings that would fail an hour from now."""
-  if config.layer is not None:
-    steering.check_layer(config.layer, lm.config.num_layers)
-  least = {
-      'start': 0,
-      'batch': 1,
-      'shuffles': 2,
-      'standard_dialogues': 1,
-      'clusters': 2,
-      'random_directions': 5,
-      'new_tokens': 1,
-      'sweep_batch': 1,
-      'temperature': 0,
-      'neutral_variance': 0,
-  }
-  for name, value in least.items():
-    if config[name] < value:
-      raise errors.InputError(
-          f'config.{name}={config[name]}: must be {value} or more.'
-      )
-  if config.neutral_variance >= 1:
-    raise errors.InputError(
-        f'config.neutral_variance={config.neutral_variance}: must be below 1.'
-    )
-  strengths = list(config.strengths)
-  if not strengths or 0 in strengths or len(set(strengths)) < len(strengths):
-    raise errors.InputError(
-        f'config.strengths={tuple(strengths)}: give distinct numbers, none 0'
-        ' (unsteered rows are always added).'
-    )
-  if not config.prompts:
-    raise errors.InputError('config.prompts is empty: give at least one.')
+  report = workdir / REPORT
+  if not report.exists():
+    page.write(workdir)
+  logging.info('report: %s', report)

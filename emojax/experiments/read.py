@@ -26,14 +26,16 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   """Reads `config.texts` with `config.vectors`; writes `readings.jsonl`."""
   for field in ('vectors', 'texts'):
     if not config[field]:
-      raise errors.InputError(f'--config.{field}=FILE is missing.')
-  _, metadata = build_vectors.read_vectors(pathlib.Path(config.vectors))
+      raise errors.InputError(f'Give --config.{field}=FILE.')
+  if config.batch < 1:
+    raise errors.InputError(
+        f'config.batch={config.batch}: must be 1 or more.'
+    )
+  path = pathlib.Path(config.vectors)
+  _, metadata = build_vectors.read_vectors(path)
   texts = stories_lib.load_texts(pathlib.Path(config.texts))
-  uri = config.model or metadata['model']
-  lm = load.load(uri, config.dtype or metadata['dtype'])
-  arrays, metadata = build_vectors.read_vectors(
-      pathlib.Path(config.vectors), lm
-  )
+  lm = load_model(config, metadata)
+  arrays, metadata = build_vectors.read_vectors(path, lm)
   layer = metadata['layer'] if config.layer is None else config.layer
   steering.check_layer(layer, lm.config.num_layers)
   # Everything that can be wrong with the texts is found before anything is
@@ -53,25 +55,32 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     files.write_jsonl(workdir / NAME, rows)
 
 
+def load_model(
+    config: ml_collections.ConfigDict, metadata: dict[str, Any]
+) -> load.LanguageModel:
+  """Loads the model that is asked for, or the one that the vectors name."""
+  dtype = config.dtype or metadata['dtype']
+  if config.model:
+    return load.load(config.model, dtype)
+  try:
+    return load.load(metadata['model'], dtype)
+  except errors.InputError as error:
+    raise errors.InputError(
+        f'{error} This is the model that {config.vectors} names; if it is'
+        ' elsewhere now, give --config.model=URI.'
+    ) from error
+
+
 def encode(
     lm: load.LanguageModel,
     texts: tuple[stories_lib.Text, ...],
     path: str,
 ) -> list[chats.Chat]:
   """Tokenises texts; an error names the line."""
-  out = []
-  for text in texts:
-    try:
-      chat = chats.encode_chat(lm.tokenizer, text.messages)
-    except errors.InputError as error:
-      raise errors.InputError(f'{path}:{text.line}: {error}') from error
-    if len(chat.ids) > lm.config.context:
-      raise errors.InputError(
-          f'{path}:{text.line}: {len(chat.ids)} tokens, more than the context of'
-          f' the model ({lm.config.context}); shorten or split the text.'
-      )
-    out.append(chat)
-  return out
+  return [
+      capture_stories.encode_chat(lm, text.messages, f'{path}:{text.line}')
+      for text in texts
+  ]
 
 
 def read(
@@ -98,9 +107,12 @@ def read(
     One row a chat, in order; see `_row`.
   """
   directions = vectors_lib.unit(arrays['vectors'])
-  baseline = lambda name: (
-      arrays[f'neutral_{name}_{part}'][:, layer] for part in ('mean', 'std')
-  )
+
+  def baseline(name: str) -> list[np.ndarray]:
+    return [
+        arrays[f'neutral_{name}_{part}'][:, layer] for part in ('mean', 'std')
+    ]
+
   rows: list[dict[str, Any]] = [{}] * len(texts)
   ids = [chat.ids for chat in encoded]
   for batch in capture_stories.progress(
@@ -129,7 +141,10 @@ def _row(
 ) -> dict[str, Any]:
   """One line of `readings.jsonl`; cosine and score are [T, E]."""
   message = np.array(chat.message)
-  named = lambda x: {e: _short(v) for e, v in zip(emotions, x)}
+
+  def named(x: np.ndarray) -> dict[str, float]:
+    return {e: _short(v) for e, v in zip(emotions, x, strict=True)}
+
   return {
       'id': text.id if text.id is not None else f'line {text.line}',
       'title': text.title or f'Line {text.line}',

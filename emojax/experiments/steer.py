@@ -1,4 +1,4 @@
-"""Emotion vectors -> steered texts: emotions x strengths x prompts, one batch."""
+"""Emotion vectors -> steered texts: directions x strengths x prompts."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -86,19 +86,21 @@ def run(
       workdir / build_vectors.NAME, lm
   )
   emotions, layer = metadata['emotions'], metadata['layer']
-  bank = np.concatenate([
-      arrays['vectors'],
-      steering.random_directions(
-          config.seed,
-          config.random_directions,
-          lm.config.num_layers,
-          lm.config.width,
-      ),
-  ])
+  bank = np.concatenate(
+      [
+          arrays['vectors'],
+          steering.random_directions(
+              config.seed,
+              config.random_directions,
+              lm.config.num_layers,
+              lm.config.width,
+          ),
+      ]
+  )
   bank = steering.scaled_directions(bank, arrays['resid_norm'])
   prompts = encode_prompts(lm, config.prompts, config.reply_prefix)
   rows = grid(config, emotions, layer, len(prompts.texts))
-  words = [list(lm.tokenizer.encode(f' {e}', bos=False).ids) for e in emotions]
+  words = encode_words(lm, emotions)
   files.write_jsonl(
       workdir / NAME, sweep(config, lm, bank, prompts, rows, emotions, words)
   )
@@ -144,6 +146,13 @@ def encode_prompts(
   )
 
 
+def encode_words(
+    lm: load.LanguageModel, emotions: Sequence[str]
+) -> list[list[int]]:
+  """Tokenises the words that a reply may go on with."""
+  return [list(lm.tokenizer.encode(f' {e}', bos=False).ids) for e in emotions]
+
+
 def sweep(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
@@ -184,26 +193,29 @@ def sweep(
     for i, row in enumerate(chunk[:real]):
       delta = scores[i] - base[row.prompt]
       ids = generation.tokens[i][generation.alive[i]].tolist()
-      out.append({
-          'id': row.id(),
-          'kind': row.kind,
-          'direction': row.direction,
-          'emotion': row.direction if row.kind == 'emotion' else None,
-          'control': row.kind != 'emotion',
-          'layer': row.layer,
-          'strength': row.strength,
-          'positions': 'assistant',
-          'prompt': prompts.texts[row.prompt],
-          'seed': row.seed,
-          'text': lm.tokenizer.decode(ids),
-          'kl': round(float(kl[i]), 5),
-          'repetition': round(generate.repeated_trigrams(ids), 5),
-          'n_tokens': len(ids),
-          'tokens_steered': int(steered[i]),
-          'word_delta': {
-              e: round(float(d), 5) for e, d in zip(emotions, delta, strict=True)
-          },
-      })
+      out.append(
+          {
+              'id': row.id(),
+              'kind': row.kind,
+              'direction': row.direction,
+              'emotion': row.direction if row.kind == 'emotion' else None,
+              'control': row.kind != 'emotion',
+              'layer': row.layer,
+              'strength': row.strength,
+              'positions': 'assistant',
+              'prompt': prompts.texts[row.prompt],
+              'seed': row.seed,
+              'text': lm.tokenizer.decode(ids),
+              'kl': round(float(kl[i]), 5),
+              'repetition': round(generate.repeated_trigrams(ids), 5),
+              'n_tokens': len(ids),
+              'tokens_steered': int(steered[i]),
+              'word_delta': {
+                  e: round(float(d), 5)
+                  for e, d in zip(emotions, delta, strict=True)
+              },
+          }
+      )
   return out
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from emojax import doses
 from emojax import files
 from emojax import statistics
-from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import map_geometry
 from emojax.experiments import read
@@ -85,12 +84,11 @@ def summarise_doses(
 ) -> dict[str, Any]:
   """Dose-response curves out of the rows of `sweep.jsonl`."""
   steered = [row for row in sweep if row['kind'] != 'unsteered']
-  delta = np.array([[row['word_delta'][e] for e in emotions] for row in steered])
+  deltas = [row['word_delta'] for row in steered]
+  delta = np.array([[words[e] for e in emotions] for words in deltas])
   strength = np.array([row['strength'] for row in steered])
-  emotion = np.array([
-      emotions.index(row['emotion']) if row['emotion'] else -1
-      for row in steered
-  ])
+  index = {e: i for i, e in enumerate(emotions)} | {None: -1}
+  emotion = np.array([index[row['emotion']] for row in steered])
   direction = np.array([row['direction'] for row in steered])
   measures = {}
   for measure in ('kl', 'repetition'):
@@ -110,9 +108,7 @@ def summarise_doses(
       'prompts': sorted({row['prompt'] for row in sweep}),
       'multi_token_words': [e for e, ids in words.items() if len(ids) > 1],
       'random_directions': len(set(direction[emotion < 0])),
-      'curves': doses.curves(
-          delta, emotion, direction, strength, config.seed
-      ),
+      'curves': doses.curves(delta, emotion, direction, strength, config.seed),
       'emotions': {
           e: doses.emotion_curves(delta, emotion, strength, i)
           for i, e in enumerate(emotions)
@@ -231,8 +227,9 @@ def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
             'nats',
             f'95 % bootstrap over {len(dose["words"])} emotions',
             [
-                {'label': 'other emotions\' words'} | other,
-                {'label': 'random directions, all words (central 95 %)'} | random,
+                {'label': "other emotions' words"} | other,
+                {'label': 'random directions, all words (central 95 %)'}
+                | random,
             ],
         )
     )
@@ -252,37 +249,44 @@ def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
 def reading_numbers(
     readings: list[dict[str, Any]], expected: dict[str, str]
 ) -> list[dict[str, Any]]:
-  """How high the emotion that a chat implies stands just before the reply."""
-  ranks, base = [], []
-  for row in readings:
-    if expected.get(row['id']) not in row['response_score']:
-      continue
-    score = np.array(list(row['response_score'].values()))
-    own = row['response_score'][expected[row['id']]]
-    ranks.append((score > own).sum())
-    raw = np.array(list(row['response'].values()))
-    base.append((raw > row['response'][expected[row['id']]]).sum())
-  if not ranks:
+  """How high the emotion that a chat implies stands among all emotions."""
+  emotions = list(readings[0]['response'])
+  known = [row for row in readings if expected.get(row['id']) in emotions]
+  if not known:
     return []
-  size = len(readings[0]['response'])
-  hits = lambda ranks: statistics.wilson(int((np.array(ranks) < 5).sum()), len(ranks))
+  own = np.array([emotions.index(expected[row['id']]) for row in known])
+
+  def hits(name: str, how: str) -> statistics.Estimate:
+    x = np.array([[row[name][e] for e in emotions] for row in known])
+    x = x - x.mean(axis=0) if how == 'centred' else x
+    rank = (x > np.take_along_axis(x, own[:, None], axis=1)).sum(axis=1)
+    return statistics.wilson(int((rank < 5).sum()), len(rank))
+
+  chance = {
+      'label': 'chance',
+      'value': 5 / len(emotions),
+      'low': None,
+      'high': None,
+      'n': len(known),
+  }
+  rows = (
+      ('response', 'response', 'the last template token before the reply'),
+      ('message', 'mean', 'the tokens of the messages'),
+  )
   return [
       _number(
-          'reading_top5',
-          'Chats whose implied emotion is in the top 5 before the reply',
-          hits(ranks),
-          'fraction of chats, standardised scores',
+          f'reading_{id_}_{how}',
+          f'Implied emotion in the top 5: {where}, {how}',
+          hits(f'{name}_score' if how == 'standardised' else name, how),
+          'fraction of chats',
           '95 % Wilson',
-          [
-              {'label': 'the same by raw cosine'} | hits(base),
-              {
-                  'label': 'chance',
-                  'value': 5 / size,
-                  'low': None,
-                  'high': None,
-                  'n': len(ranks),
-              },
-          ],
-          'A dozen chats of our own: a demonstration, not a benchmark.',
+          [chance],
+          f'A dozen chats of our own: a demonstration, not a benchmark.{note}',
+      )
+      for id_, name, where in rows
+      for how, note in (
+          ('raw', ''),
+          ('standardised', ''),
+          ('centred', ' Centred on the mean over these chats.'),
       )
   ]

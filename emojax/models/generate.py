@@ -270,8 +270,8 @@ def divergence(
     return jnp.sum(jnp.exp(p) * (p - q), axis=-1)
 
   kl = jax.lax.map(at_token, (read(interventions), read(None)))  # [T, B]
-  counted = valid[:, first:].T
-  return jnp.where(counted, kl, 0).sum(axis=0) / counted.sum(axis=0)
+  counted = valid[:, first:].T.astype(jnp.float32)
+  return (kl * counted).sum(axis=0) / counted.sum(axis=0)
 
 
 def repeated_trigrams(ids: np.ndarray) -> float:

@@ -15,11 +15,10 @@ import pathlib
 
 import gguf
 import numpy as np
+import record_prompts
 import safetensors.numpy
 import torch
 import transformers
-
-import record_prompts
 
 NEW_TOKENS = 40
 # Positions kept in the committed file: the second, a middle one, the last.

@@ -3,8 +3,8 @@
 # Plain strings, already in the model's chat format or not: what is compared is
 # the computation on given token ids.
 CHAT = (
-    '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by'
-    ' Hugging Face<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n'
+    '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained'
+    ' by Hugging Face<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n'
     '<|im_start|>assistant\n'
 )
 PROMPTS = (

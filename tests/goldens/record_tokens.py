@@ -10,7 +10,6 @@ import pathlib
 import sys
 
 import llama_cpp
-
 import record_prompts
 
 TEXTS = (
@@ -37,9 +36,10 @@ TEXTS = (
 
 def main(path: str) -> None:
   model = llama_cpp.Llama(path, vocab_only=True, verbose=False)
-  encode = lambda text: model.tokenize(
-      text.encode(), add_bos=False, special=True
-  )
+
+  def encode(text: str) -> list[int]:
+    return model.tokenize(text.encode(), add_bos=False, special=True)
+
   out = {
       'texts': [[text, encode(text)] for text in TEXTS],
       'prompts': {text: encode(text) for text in record_prompts.PROMPTS},

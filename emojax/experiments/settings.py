@@ -1,0 +1,110 @@
+"""Whether a quickstart's settings can work, before anything is computed."""
+
+import math
+import numbers
+
+import ml_collections
+
+from emojax import errors
+from emojax import steering
+from emojax.data import stories as stories_lib
+from emojax.experiments import steer
+from emojax.models import load
+
+# The least that each can be.
+_LEAST = {
+    'start': 0,
+    'batch': 1,
+    'seed': 0,
+    'shuffles': 2,
+    'standard_dialogues': 2,
+    'clusters': 2,
+    'random_directions': 5,
+    'new_tokens': 1,
+    'sweep_batch': 1,
+    'temperature': 0,
+    'neutral_variance': 0,
+}
+_MOST_SEED = 2**32 - 1
+_MIN_DIALOGUES = 2  # A baseline has a spread.
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Refuses settings that no model and no corpus can work with."""
+  for name, least in _LEAST.items():
+    # Not `value < least`, which a NaN passes.
+    if not least <= config[name] < math.inf:
+      finite = ', and finite' if isinstance(config[name], float) else ''
+      raise errors.InputError(
+          f'config.{name}={config[name]}: must be {least} or more{finite}.'
+      )
+  if config.seed > _MOST_SEED:
+    raise errors.InputError(
+        f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
+    )
+  if config.neutral_variance >= 1:
+    raise errors.InputError(
+        f'config.neutral_variance={config.neutral_variance}: must be below 1.'
+    )
+  strengths = tuple(config.strengths)
+  good = all(
+      isinstance(x, numbers.Real) and math.isfinite(x) and x for x in strengths
+  )
+  if not good or not strengths or len(set(strengths)) < len(strengths):
+    raise errors.InputError(
+        f'config.strengths={strengths}: give distinct numbers, none 0'
+        ' (unsteered rows are always added).'
+    )
+  prompts = tuple(config.prompts)
+  good = all(isinstance(x, str) and x.strip() for x in prompts)
+  if not good or not prompts or len(set(prompts)) < len(prompts):
+    raise errors.InputError(
+        f'config.prompts={prompts}: give one or more distinct texts, none'
+        ' empty.'
+    )
+
+
+def check_corpus(
+    config: ml_collections.ConfigDict,
+    stories: stories_lib.Stories,
+    dialogues: tuple[stories_lib.Dialogue, ...],
+) -> None:
+  """Refuses settings that this corpus is too small for."""
+  if config.clusters > len(stories.emotions):
+    raise errors.InputError(
+        f'config.clusters={config.clusters}: must be {len(stories.emotions)},'
+        ' the number of emotions, or less.'
+    )
+  if len(dialogues) < _MIN_DIALOGUES:
+    raise errors.InputError(
+        f'config.neutral={config.neutral}: {len(dialogues)} dialogue(s); give'
+        f' at least {_MIN_DIALOGUES}.'
+    )
+
+
+def check_model(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    stories: stories_lib.Stories,
+) -> None:
+  """Refuses a layer or prompts that this model has no room for."""
+  if config.layer is not None:
+    steering.check_layer(config.layer, lm.config.num_layers)
+  try:
+    prompts = steer.encode_prompts(lm, config.prompts, config.reply_prefix)
+  except errors.InputError as error:
+    raise errors.InputError(
+        f'config.prompts or config.reply_prefix: {error}'
+    ) from error
+  words = steer.encode_words(lm, stories.emotions)
+  reply = max(config.new_tokens, *map(len, words))
+  for i, (head, tail) in enumerate(
+      zip(prompts.head, prompts.tail, strict=True)
+  ):
+    size = len(head) + len(tail) + reply
+    if size > lm.config.context:
+      raise errors.InputError(
+          f'config.prompts[{i}] and {reply} new tokens are {size} tokens, more'
+          f' than the context of the model ({lm.config.context}); shorten the'
+          ' prompt or lower config.new_tokens.'
+      )

@@ -1,0 +1,132 @@
+"""Doses and responses of a table small enough to add up by eye."""
+
+import numpy as np
+
+from emojax import doses
+
+# Two emotions' words, each steered with either emotion and two random
+# directions, at two strengths; two prompts.
+DELTA = np.array(
+    [
+        # Strength 0.5, prompt 0: emotions 0 and 1, then random a and b.
+        [3.0, 1.0],
+        [0.0, 5.0],
+        [1.0, 1.0],
+        [-1.0, 0.0],
+        # Strength 0.5, prompt 1.
+        [5.0, 1.0],
+        [0.0, 7.0],
+        [1.0, 3.0],
+        [-2.0, -1.0],
+        # Strength -1, prompt 0.
+        [-6.0, 2.0],
+        [4.0, -8.0],
+        [0.5, 0.5],
+        [1.5, -0.5],
+    ]
+)
+EMOTION = np.array([0, 1, -1, -1] * 3)
+DIRECTION = np.array(['joy', 'fear', 'a', 'b'] * 3)
+STRENGTH = np.array([0.5] * 8 + [-1.0] * 4)
+
+
+def _curves(**changes):
+  kwargs = {
+      'delta': DELTA,
+      'emotion': EMOTION,
+      'direction': DIRECTION,
+      'strength': STRENGTH,
+      'seed': 0,
+  }
+  return doses.curves(**(kwargs | changes))
+
+
+def test_own_and_other_words_are_told_apart():
+  own, other = doses.own_and_other(
+      np.array([[1.0, 2, 6], [4.0, 5, 0]]), np.array([2, 0])
+  )
+  assert own.tolist() == [6, 4]
+  assert other.tolist() == [1.5, 2.5]
+
+
+def test_curves_by_hand():
+  got = _curves()
+  values = {
+      name: [(point['strength'], point['value'], point['n']) for point in curve]
+      for name, curve in got.items()
+  }
+  assert values == {
+      'matched': [(-1, -7, 2), (0.5, 5, 4)],  # 3, 5, 5 and 7.
+      'unmatched': [(-1, 3, 2), (0.5, 0.5, 4)],  # 1, 0, 1 and 0.
+      'difference': [(-1, -10, 2), (0.5, 4.5, 4)],
+      # a: 1.5 and b: -1 over words and prompts; at -1, 0.5 and 0.5.
+      'random': [(-1, 0.5, 2), (0.5, 0.25, 2)],
+  }
+
+
+def test_intervals_are_over_emotions_and_not_over_rows():
+  point = _curves()['matched'][1]
+  # Means of the two emotions: 4 and 6.
+  assert (point['low'], point['high']) == (4, 6)
+
+
+def test_the_random_band_is_over_directions():
+  point = _curves()['random'][1]
+  # Values -1 and 1.5: 2.5 % and 97.5 % of the way.
+  np.testing.assert_allclose(
+      [point['low'], point['high']], [-1 + 0.0625, 1.5 - 0.0625]
+  )
+
+
+def test_random_rows_do_not_enter_the_emotions_curves_nor_the_reverse():
+  noisy = DELTA.copy()
+  noisy[EMOTION < 0] += 100
+  changed, before = _curves(delta=noisy), _curves()
+  for name in ('matched', 'unmatched', 'difference'):
+    assert changed[name] == before[name]
+  noisy = DELTA.copy()
+  noisy[EMOTION >= 0] += 100
+  assert _curves(delta=noisy)['random'] == before['random']
+
+
+def test_curves_do_not_depend_on_the_order_of_the_rows():
+  order = np.random.default_rng(0).permutation(12)
+  got = doses.curves(
+      DELTA[order], EMOTION[order], DIRECTION[order], STRENGTH[order], 0
+  )
+  assert got == _curves()
+
+
+def test_curves_of_one_emotion_by_hand():
+  got = doses.emotion_curves(DELTA, EMOTION, STRENGTH, 1)
+  matched, random = got['matched'], got['random']
+  assert [point['strength'] for point in matched] == [-1, 0.5]
+  # One prompt at -1: no interval. At 0.5, 5 and 7: t(0.975, 1) = 12.7062.
+  assert matched[0] == {
+      'strength': -1,
+      'value': -8,
+      'low': None,
+      'high': None,
+      'n': 1,
+  }
+  np.testing.assert_allclose(
+      [matched[1][name] for name in ('value', 'low', 'high')],
+      [6, 6 - 12.7062, 6 + 12.7062],
+      atol=1e-4,
+  )
+  # What random directions do to this word: 1, 0, 3 and -1.
+  assert (random[1]['value'], random[1]['n']) == (0.75, 4)
+  np.testing.assert_allclose(random[1]['high'], 1 + 0.925 * 2)
+
+
+def test_means_by_strength_are_over_clusters_of_one_strength():
+  got = doses.means_by_strength(
+      np.array([1.0, 3, 10, 20]),
+      np.array([0, 0, 0, 1]),
+      np.array([2, 2, 1, 1]),
+      0,
+  )
+  assert got == [
+      {'strength': 1, 'value': 15, 'low': 10, 'high': 20, 'n': 2},
+      {'strength': 2, 'value': 2, 'low': None, 'high': None, 'n': 2},
+  ]
