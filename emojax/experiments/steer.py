@@ -1,8 +1,6 @@
 """Emotion vectors -> steered texts: directions x strengths x prompts."""
 
 from collections.abc import Sequence
-import dataclasses
-import hashlib
 import pathlib
 from typing import Any
 
@@ -14,64 +12,14 @@ import numpy as np
 from emojax import files
 from emojax import steering
 from emojax.data import batches
-from emojax.data import chats
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
+from emojax.experiments import sweep_grid
 from emojax.models import generate
 from emojax.models import layers
 from emojax.models import load
 
 NAME = 'sweep.jsonl'
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """One generation: everything that its text depends on.
-
-  Attributes:
-    kind: 'emotion', 'random' or 'unsteered'.
-    direction: its name: an emotion, `random_0`, or 'none'.
-    index: of the direction in the bank.
-    prompt: index into the prompts.
-  """
-
-  kind: str
-  direction: str
-  index: int
-  strength: float
-  prompt: int
-  layer: int
-  seed: int
-
-  def id(self) -> str:
-    return (
-        f'{self.direction}|{self.layer}|{self.strength:g}|{self.prompt}'
-        f'|{self.seed}'
-    )
-
-  def key(self) -> jax.Array:
-    """A row's key is a hash of the row: no other row changes its text."""
-    digest = hashlib.sha256(self.id().encode()).digest()
-    key = jax.random.key(self.seed)
-    return jax.random.fold_in(key, int.from_bytes(digest[:4], 'big'))
-
-
-@dataclasses.dataclass(frozen=True)
-class Prompts:
-  """Prompts cut where steering begins: at the assistant's turn.
-
-  What comes before is the same in every row, so that it is run once a prompt.
-
-  Attributes:
-    texts: P labels.
-    head: P lists of ids, never steered.
-    tail: P lists of ids, the header of the assistant's turn and the first words
-      of its reply: steered.
-  """
-
-  texts: tuple[str, ...]
-  head: tuple[tuple[int, ...], ...]
-  tail: tuple[tuple[int, ...], ...]
 
 
 def run(
@@ -98,67 +46,20 @@ def run(
       ]
   )
   bank = steering.scaled_directions(bank, arrays['resid_norm'])
-  prompts = encode_prompts(lm, config.prompts, config.reply_prefix)
-  rows = grid(config, emotions, layer, len(prompts.texts))
-  words = encode_words(lm, emotions)
+  prompts = sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix)
+  rows = sweep_grid.grid(config, emotions, layer, len(prompts.texts))
+  words = sweep_grid.encode_words(lm, emotions)
   files.write_jsonl(
       workdir / NAME, sweep(config, lm, bank, prompts, rows, emotions, words)
   )
-
-
-def grid(
-    config: ml_collections.ConfigDict,
-    emotions: Sequence[str],
-    layer: int,
-    num_prompts: int,
-) -> list[Row]:
-  """Crosses directions, strengths and prompts; controls are never optional."""
-  names = [('emotion', e) for e in emotions] + [
-      ('random', f'random_{i}') for i in range(config.random_directions)
-  ]
-  place = dict(layer=layer, seed=config.seed)
-  unsteered = [
-      Row('unsteered', 'none', 0, 0.0, prompt, **place)
-      for prompt in range(num_prompts)
-  ]
-  return unsteered + [
-      Row(kind, name, index, float(strength), prompt, **place)
-      for index, (kind, name) in enumerate(names)
-      for strength in config.strengths
-      for prompt in range(num_prompts)
-  ]
-
-
-def encode_prompts(
-    lm: load.LanguageModel, users: Sequence[str], reply_prefix: str
-) -> Prompts:
-  """Wraps user messages in the template and begins the reply."""
-  encoded = [
-      chats.encode_chat(
-          lm.tokenizer, [{'role': 'user', 'content': user}], reply_prefix
-      )
-      for user in users
-  ]
-  return Prompts(
-      texts=tuple(f'{user} / {reply_prefix}' for user in users),
-      head=tuple(chat.ids[: chat.turn] for chat in encoded),
-      tail=tuple(chat.ids[chat.turn :] for chat in encoded),
-  )
-
-
-def encode_words(
-    lm: load.LanguageModel, emotions: Sequence[str]
-) -> list[list[int]]:
-  """Tokenises the words that a reply may go on with."""
-  return [list(lm.tokenizer.encode(f' {e}', bos=False).ids) for e in emotions]
 
 
 def sweep(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
     bank: np.ndarray,
-    prompts: Prompts,
-    rows: list[Row],
+    prompts: sweep_grid.Prompts,
+    rows: list[sweep_grid.Row],
     emotions: Sequence[str],
     words: list[list[int]],
 ) -> list[dict[str, Any]]:
@@ -194,17 +95,8 @@ def sweep(
       delta = scores[i] - base[row.prompt]
       ids = generation.tokens[i][generation.alive[i]].tolist()
       out.append(
-          {
-              'id': row.id(),
-              'kind': row.kind,
-              'direction': row.direction,
-              'emotion': row.direction if row.kind == 'emotion' else None,
-              'control': row.kind != 'emotion',
-              'layer': row.layer,
-              'strength': row.strength,
-              'positions': 'assistant',
-              'prompt': prompts.texts[row.prompt],
-              'seed': row.seed,
+          _row(row, prompts.texts[row.prompt])
+          | {
               'text': lm.tokenizer.decode(ids),
               'kl': round(float(kl[i]), 5),
               'repetition': round(generate.repeated_trigrams(ids), 5),
@@ -221,7 +113,7 @@ def sweep(
 
 def prefill_prompts(
     lm: load.LanguageModel,
-    prompts: Prompts,
+    prompts: sweep_grid.Prompts,
     width: int,
     words: list[list[int]],
 ) -> tuple[layers.Cache, np.ndarray]:
@@ -235,7 +127,7 @@ def prefill_prompts(
   tokens, valid = batches.padded(prompts.head, longest)
   cache = generate.empty_cache(lm.config, len(prompts.texts), longest + width)
   _, heads = generate.prefill(lm.model, lm.params, tokens, valid, cache, None)
-  tokens, valid = tails_of(prompts, range(len(prompts.texts)))
+  tokens, valid = sweep_grid.tails_of(prompts, range(len(prompts.texts)))
   copy = generate.take_rows(heads, jnp.arange(len(prompts.texts)))
   logits, cache = generate.prefill(
       lm.model, lm.params, tokens, valid, copy, None
@@ -246,16 +138,8 @@ def prefill_prompts(
   return heads, np.asarray(base)
 
 
-def tails_of(
-    prompts: Prompts, prompt: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-  """Pads tails on the left, so that all end in the last column."""
-  tails = [prompts.tail[p] for p in prompt]
-  return batches.padded(tails, max(map(len, prompts.tail)), side='left')
-
-
 def interventions_of(
-    chunk: Sequence[Row], bank: jax.Array
+    chunk: Sequence[sweep_grid.Row], bank: jax.Array
 ) -> steering.Interventions:
   """The steering of a chunk's rows; its `tokens` are set by whoever runs it."""
   strengths = np.array([row.strength for row in chunk], np.float32)
@@ -272,8 +156,8 @@ def interventions_of(
 def run_chunk(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
-    prompts: Prompts,
-    chunk: Sequence[Row],
+    prompts: sweep_grid.Prompts,
+    chunk: Sequence[sweep_grid.Row],
     bank: jax.Array,
     heads: layers.Cache,
     words: list[list[int]],
@@ -286,7 +170,7 @@ def run_chunk(
   """
   prompt = np.array([row.prompt for row in chunk])
   interventions = interventions_of(chunk, bank)
-  tokens, valid = tails_of(prompts, prompt)
+  tokens, valid = sweep_grid.tails_of(prompts, prompt)
   logits, cache = generate.prefill(
       lm.model,
       lm.params,
@@ -321,3 +205,19 @@ def run_chunk(
   )
   active = jnp.any(interventions.strength != 0, axis=1)
   return scores, generation, kl, everything.sum(axis=1) * active
+
+
+def _row(row: sweep_grid.Row, prompt: str) -> dict[str, Any]:
+  """What a line of `sweep.jsonl` says of its place in the grid."""
+  return {
+      'id': row.id(),
+      'kind': row.kind,
+      'direction': row.direction,
+      'emotion': row.direction if row.kind == 'emotion' else None,
+      'control': row.kind != 'emotion',
+      'layer': row.layer,
+      'strength': row.strength,
+      'positions': 'assistant',
+      'prompt': prompt,
+      'seed': row.seed,
+  }

@@ -1,7 +1,6 @@
 """Weights from GGUF or safetensors onto the device, tensor by tensor."""
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import hashlib
 import pathlib
@@ -105,7 +104,9 @@ def _read(
     tensor = checkpoint.tensors[name]()
     return einops.rearrange(tensor, axes, **used).astype(dtype)
   except KeyError as error:
-    raise errors.InputError(f'{checkpoint.path}: no tensor {name!r}.') from error
+    raise errors.InputError(
+        f'{checkpoint.path}: no tensor {name!r}.'
+    ) from error
   except einops.EinopsError as error:
     raise errors.InputError(
         f'{checkpoint.path}: {name} has shape {tensor.shape}, which does not'

@@ -31,7 +31,10 @@ _MLP = 'model.layers.{i}.mlp.'
 
 LLAMA = (
     _same(
-        'model.embed_tokens.weight', 'token_embd.weight', 'V D -> V D', 'embedding'
+        'model.embed_tokens.weight',
+        'token_embd.weight',
+        'V D -> V D',
+        'embedding',
     ),
     # llama.cpp rotates neighbouring pairs, so GGUF interleaves the two halves
     # of each head's rows of q and k.
@@ -144,7 +147,9 @@ def from_hugging_face(
           f'config.json: {name}={raw[name]!r} is not supported (only'
           f' {values[0]!r}).'
       )
-  rope = raw.get('rope_parameters') or {'rope_theta': raw.get('rope_theta', 1e4)}
+  rope = raw.get('rope_parameters') or {
+      'rope_theta': raw.get('rope_theta', 1e4)
+  }
   if rope.get('rope_type', 'default') != 'default':
     raise errors.InputError(
         f'config.json: rope_type={rope["rope_type"]!r} is not supported (only'
@@ -200,7 +205,9 @@ def from_gguf(
         tied_embeddings='output.weight' not in tensors,
     )
   except KeyError as error:
-    raise errors.InputError(f'The GGUF file lacks {error.args[0]!r}.') from error
+    raise errors.InputError(
+        f'The GGUF file lacks {error.args[0]!r}.'
+    ) from error
 
 
 def _llama(

@@ -52,7 +52,7 @@ def empty_cache(
 
 @jax.jit
 def take_rows(cache: layers.Cache, rows: Array) -> layers.Cache:
-  """Copies rows of a cache: [N] indices into its B rows -> a cache of N rows."""
+  """Copies rows of a cache: [N] indices into its B rows -> N rows."""
   return cache.replace(
       k=cache.k[:, rows],
       v=cache.v[:, rows],
@@ -61,9 +61,7 @@ def take_rows(cache: layers.Cache, rows: Array) -> layers.Cache:
   )
 
 
-@functools.partial(
-    jax.jit, static_argnames='model', donate_argnames='cache'
-)
+@functools.partial(jax.jit, static_argnames='model', donate_argnames='cache')
 def prefill(
     model: transformer.Transformer,
     params,
@@ -211,7 +209,9 @@ def decode(
 
   def step(state, t):
     cache, logits, alive = state
-    token = pick(logits, jax.vmap(jax.random.fold_in, (0, None))(keys, t), temperature)
+    token = pick(
+        logits, jax.vmap(jax.random.fold_in, (0, None))(keys, t), temperature
+    )
     token = jnp.where(alive, token, 0)
     out = token, alive
     logits, cache = model.apply(

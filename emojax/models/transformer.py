@@ -52,7 +52,9 @@ class Block(nn.Module):
   ) -> tuple[tuple[Array, layers.Cache | None], None]:
     c = self.config
     x, cache = carry
-    tap = lambda name, x: taps.Tap(name=name)(x, shared.readout, per_layer.probes)
+    tap = lambda name, x: taps.Tap(name=name)(
+        x, shared.readout, per_layer.probes
+    )
     x = tap('resid_pre', x)
     out, cache = layers.Attention(c, name='attn')(
         layers.RMSNorm(c, name='attn_norm')(x),
@@ -106,7 +108,9 @@ class Transformer(nn.Module):
     self.norm = layers.RMSNorm(c)
     self.final_norm = taps.Tap()
 
-  def __call__(self, tokens: Array, **kwargs) -> tuple[Array, layers.Cache | None]:
+  def __call__(
+      self, tokens: Array, **kwargs
+  ) -> tuple[Array, layers.Cache | None]:
     """Takes what `stream` takes; returns logits [B, T, V] and the cache."""
     x, cache = self.stream(tokens, **kwargs)
     return self.unembed(x), cache
