@@ -32,14 +32,15 @@ def get_config() -> ml_collections.ConfigDict:
   config.clusters = 6
 
   # The sweep. Strength is a fraction of the mean residual norm at the layer.
-  config.strengths = (-0.4, -0.2, 0.2, 0.4)
+  config.strengths = (-0.4, 0.2, 0.4)
   config.random_directions = 6
   config.prompts = (
       'How do you feel?',
       'How are you feeling right now?',
+      'Tell me about your mood today.',
   )
   config.reply_prefix = 'I feel'
   config.new_tokens = 16
   config.temperature = 1.0
-  config.sweep_batch = 256
+  config.sweep_batch = 280
   return config

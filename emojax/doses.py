@@ -39,14 +39,16 @@ def curves(
 
   Returns:
     'matched', 'unmatched' and their 'difference' with bootstrap intervals over
-    emotions, and 'random', the central 95 % of what each random direction does
-    to all words on average; one point a strength.
+    emotions; 'random', the central 95 % of what each random direction does to
+    all words on average; and 'permuted', the same of the difference where the
+    words are dealt out to the vectors at random; one point a strength.
   """
   out: dict[str, list[dict]] = {
       'matched': [],
       'unmatched': [],
       'difference': [],
       'random': [],
+      'permuted': [],
   }
   for s in np.unique(strength):
     rows = (strength == s) & (emotion >= 0)
@@ -58,6 +60,8 @@ def curves(
     ):
       estimate = statistics.cluster_bootstrap(values, emotion[rows], seed)
       out[name].append({'strength': float(s)} | estimate)
+    null = permuted_differences(delta[rows], emotion[rows], seed)
+    out['permuted'].append({'strength': float(s)} | statistics.band(null))
     rows = (strength == s) & (emotion < 0)
     control = [
         delta[rows & (direction == name)].mean()
@@ -67,6 +71,29 @@ def curves(
         {'strength': float(s)} | statistics.band(np.array(control))
     )
   return out
+
+
+def permuted_differences(
+    delta: np.ndarray, emotion: np.ndarray, seed: int, draws: int = 1000
+) -> np.ndarray:
+  """Matched minus unmatched, had the vectors nothing to do with the words.
+
+  Args:
+    delta: [N, E] nats.
+    emotion: [N], the emotion that each row was steered with.
+    seed: of the permutations.
+    draws: how many.
+
+  Returns:
+    [draws], the mean difference with the words permuted.
+  """
+  rng = np.random.default_rng(seed)
+  words = np.arange(delta.shape[1])
+  means = []
+  for _ in range(draws):
+    own, other = own_and_other(delta, rng.permutation(words)[emotion])
+    means.append((own - other).mean())
+  return np.array(means)
 
 
 def emotion_curves(

@@ -58,27 +58,29 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     return rest
   except SystemExit:  # absl ends with 1 after --help, as if it were a mistake.
     sys.exit(0)
-  except flags.IllegalFlagValueError as error:
-    _fail(f'{error}; give the kind of value that the config file has.')
-  except flags.Error as error:
-    _fail(f'{error} (--help tells more).')
   # A config file is Python, and an override can be of any type: ml_collections
   # lets through whatever either raises.
   except Exception as error:
-    _fail(_config_error(error))
+    _fail(_flags_error(error))
 
 
-def _config_error(error: Exception) -> str:
-  """Says what is wrong with a config file or with an override of a field."""
+def _flags_error(error: Exception) -> str:
+  """Says what is wrong with a flag, a config file or a field of it."""
   cause = error.args[0] if error.args else None
+  last = (str(error).strip().splitlines() or [''])[-1].strip()
+  if isinstance(error, flags.Error) and 'Traceback (most' in str(error):
+    return f'Cannot load the config ({last}); correct its file.'
+  if isinstance(error, flags.IllegalFlagValueError):
+    return f'{error}; give the kind of value that the config file has.'
+  if isinstance(error, flags.Error):
+    return f'{error} (--help tells more).'
   if isinstance(error, AttributeError) and isinstance(cause, KeyError):
     # ml_collections: the name, and perhaps a line with a better one.
     text = '. '.join(str(cause.args[0]).splitlines())
     hint = '' if text.endswith('?') else '; its file has the fields.'
     return f'The config has no field {text}{hint}'
   if isinstance(error, OSError):
-    reason = str(error).strip().splitlines()[-1].strip()
-    return f'Cannot load the config ({reason}); give --config=configs/NAME.py.'
+    return f'Cannot load the config ({last}); give --config=configs/NAME.py.'
   return (
       f'Cannot load the config or set its fields ({type(error).__name__}:'
       f' {error}); correct its file or what you gave for --config.FIELD.'

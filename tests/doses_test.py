@@ -54,6 +54,7 @@ def test_curves_by_hand():
   values = {
       name: [(point['strength'], point['value'], point['n']) for point in curve]
       for name, curve in got.items()
+      if name != 'permuted'  # Has tests of its own below.
   }
   assert values == {
       'matched': [(-1, -7, 2), (0.5, 5, 4)],  # 3, 5, 5 and 7.
@@ -130,3 +131,22 @@ def test_means_by_strength_are_over_clusters_of_one_strength():
       {'strength': 1, 'value': 15, 'low': 10, 'high': 20, 'n': 2},
       {'strength': 2, 'value': 2, 'low': None, 'high': None, 'n': 2},
   ]
+
+
+def test_permuted_words_leave_no_difference_but_what_chance_leaves():
+  rng = np.random.default_rng(0)
+  emotion = np.repeat(np.arange(12), 3)
+  delta = rng.normal(size=(36, 12))
+  delta[np.arange(36), emotion] += 5
+  null = doses.permuted_differences(delta, emotion, seed=1)
+  own, other = doses.own_and_other(delta, emotion)
+  # A permutation hits each word with odds of 1 in 12: 5 nats / 12, plus what
+  # takes the same word out of the other eleven.
+  assert abs(null.mean()) < 0.1
+  assert (own - other).mean() > null.max()
+
+
+def test_permuting_two_words_gives_the_difference_or_its_opposite():
+  delta, emotion = np.array([[3.0, 1.0], [0.0, 5.0]]), np.array([0, 1])
+  null = doses.permuted_differences(delta, emotion, seed=0)
+  assert set(null.tolist()) == {3.5, -3.5}

@@ -1,11 +1,19 @@
-"""Writes a whole random model as the hub has them, small enough for seconds."""
+"""A whole random model, and a corpus for it, small enough for seconds."""
 
+import importlib.util
 import json
 import pathlib
 
+import ml_collections
 import numpy as np
 import safetensors.numpy
 import tokenizers
+
+from emojax import files
+from emojax.data import stories as stories_lib
+from emojax.models import load
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 CONTEXT = 2048
 LAYERS = 3
@@ -14,6 +22,27 @@ HEADS = 4
 KV_HEADS = 2
 MLP_WIDTH = 48
 CONTROL = ('<|im_start|>', '<|im_end|>')
+
+# All of five letters, as one length of word is one compilation.
+EMOTIONS = ('happy', 'proud', 'angry', 'bored')
+TOPICS = ('a train platform', 'an exam hall', 'a hospital corridor')
+START = 30
+# Texts are cut so that all are padded to one width.
+_STORY, _TALK = 150, 110  # Characters.
+
+# Bare, as messages, short, with a reply whose text is a role's name, long.
+TEXTS = (
+    {'text': 'I lost my keys in the snow.'},
+    {'messages': [{'role': 'user', 'content': 'I lost my keys in the snow.'}]},
+    {'id': 7, 'text': 'Hm\u00e9.'},
+    {
+        'messages': [
+            {'role': 'user', 'content': 'user'},
+            {'role': 'assistant', 'content': 'assistant, and so on.'},
+        ]
+    },
+    {'text': 'All the lamps went out. ' * 5},
+)
 
 _TEMPLATE = (
     '{% for message in messages %}'
@@ -44,9 +73,7 @@ def write(folder: pathlib.Path, seed: int = 0) -> pathlib.Path:
       'vocab_size': size,
   }
   (folder / 'config.json').write_text(json.dumps(settings))
-  safetensors.numpy.save_file(
-      weights(size, seed), folder / 'model.safetensors'
-  )
+  safetensors.numpy.save_file(weights(size, seed), folder / 'model.safetensors')
   return folder
 
 
@@ -64,9 +91,9 @@ def weights(size: int, seed: int) -> dict[str, np.ndarray]:
       mlp + 'up_proj.weight': (MLP_WIDTH, WIDTH),
       mlp + 'down_proj.weight': (WIDTH, MLP_WIDTH),
   }
-  draw = lambda shape: (
-      rng.standard_normal(shape) / np.sqrt(shape[-1])
-  ).astype(np.float32)
+  draw = lambda shape: (rng.standard_normal(shape) / np.sqrt(shape[-1])).astype(
+      np.float32
+  )
   ones = np.ones(WIDTH, np.float32)
   out = {
       'model.embed_tokens.weight': draw((size, WIDTH)),
@@ -91,11 +118,113 @@ def _write_tokenizer(folder: pathlib.Path) -> int:
       add_prefix_space=False
   )
   backend.decoder = tokenizers.decoders.ByteLevel()
-  backend.add_special_tokens([
-      tokenizers.AddedToken(name, special=True, normalized=False)
-      for name in CONTROL
-  ])
+  backend.add_special_tokens(
+      [
+          tokenizers.AddedToken(name, special=True, normalized=False)
+          for name in CONTROL
+      ]
+  )
   backend.save(str(folder / 'tokenizer.json'))
   facts = {'chat_template': _TEMPLATE, 'eos_token': CONTROL[1]}
   (folder / 'tokenizer_config.json').write_text(json.dumps(facts))
   return backend.get_vocab_size()
+
+
+def write_corpus(folder: pathlib.Path) -> dict[str, str]:
+  """Writes a part of the packaged corpus; the last story ends before START.
+
+  Returns:
+    The fields of the quickstart's config that name the files.
+  """
+  stories = [
+      row | {'text': row['text'][:_STORY]}
+      for row in packaged('stories')
+      if row['emotion'] in EMOTIONS and row['topic'] in TOPICS
+  ]
+  stories[-1]['text'] = stories[-1]['text'][: START - 10]
+  rows = {
+      'stories': stories,
+      'neutral': [_cut(row) for row in packaged('neutral')[:8]],
+      'chats': [_cut(row) for row in packaged('chats')[:4]],
+  }
+  for name, part in rows.items():
+    write_rows(folder / f'{name}.jsonl', part)
+  return {name: str(folder / f'{name}.jsonl') for name in rows}
+
+
+def settings(folder: pathlib.Path) -> dict[str, object]:
+  """Writes model and corpus; returns a config that runs them in seconds."""
+  return write_corpus(folder) | {
+      'model': str(write(folder / 'model')),
+      'dtype': 'float32',
+      'batch': 16,
+      'start': START,
+      'shuffles': 3,
+      'standard_dialogues': 8,
+      'clusters': 2,
+      'strengths': (-0.2, 0.4),
+      'prompts': ('How do you feel?', 'Is all well at home?'),
+      'random_directions': 5,
+      'new_tokens': 6,
+      'sweep_batch': 16,
+  }
+
+
+def config(name: str, **fields: object) -> ml_collections.ConfigDict:
+  """Returns the config of a file of configs/ with other values in it."""
+  path = ROOT / 'configs' / f'{name}.py'
+  spec = importlib.util.spec_from_file_location(f'config_{name}', path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  out = module.get_config()
+  out.update(fields)
+  return out
+
+
+def write_vectors(
+    path: pathlib.Path,
+    model: pathlib.Path,
+    arrays: dict[str, np.ndarray] | None = None,
+    metadata: dict[str, object] | None = None,
+) -> None:
+  """Writes random vectors for a model; arguments replace parts of them."""
+  lm = load.load(str(model), 'float32')
+  size = (len(EMOTIONS), LAYERS)
+  whole = {
+      'vectors': np.random.default_rng(0).standard_normal((*size, WIDTH)),
+      'mean': np.ones((LAYERS, WIDTH)),
+      'resid_norm': np.ones(LAYERS),
+  }
+  for name in ('cosine', 'response'):
+    whole[f'neutral_{name}_mean'] = np.zeros(size)
+    whole[f'neutral_{name}_std'] = np.ones(size)
+  whole |= arrays or {}
+  facts = {'schema': 1, 'emotions': list(EMOTIONS), 'layer': 1}
+  files.write_arrays(
+      path,
+      {name: x.astype(np.float32) for name, x in whole.items()},
+      lm.identity() | facts | (metadata or {}),
+  )
+
+
+def flags(fields: dict[str, object]) -> list[str]:
+  """Returns the command line that sets fields of a config."""
+  return [f'--config.{name}={value}' for name, value in fields.items()]
+
+
+def packaged(name: str) -> list[dict]:
+  """Returns the rows of a file of the packaged corpus."""
+  path = stories_lib.location(None, name)
+  return [row for _, row in files.read_jsonl(path)]
+
+
+def write_rows(path: pathlib.Path, rows: list) -> None:
+  """Writes JSON lines; a string is a line as it is."""
+  lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+  path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def _cut(row: dict) -> dict:
+  size = _TALK // len(row['messages'])
+  cut = [m | {'content': m['content'][:size]} for m in row['messages']]
+  return row | {'messages': cut}

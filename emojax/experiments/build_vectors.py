@@ -208,11 +208,10 @@ def baselines(
   ]
   directions = vectors_lib.unit(vectors)
   content, response = [], []
-  for batch in capture_stories.progress(
-      list(batches.bucketed([chat.ids for chat in encoded], config.batch)),
-      'Baseline',
+  work = list(batches.bucketed([chat.ids for chat in encoded], config.batch))
+  for batch, cosine in capture_stories.two_at_a_time(
+      lambda batch: read_cosines(lm, batch, directions), work, 'Baseline'
   ):
-    cosine = read_cosines(lm, batch, directions)
     for row, i in enumerate(batch.rows):
       if i >= 0:
         chat, x = encoded[i], cosine[:, row]  # [L, T, E]
@@ -288,15 +287,11 @@ def _is_whole(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bool:
     return False
   size, layers, width = vectors.shape
   shapes = {'resid_norm': (layers,), 'mean': (layers, width)}
-  for name in ('cosine', 'response'):
-    for part in ('mean', 'std'):
-      shapes[f'neutral_{name}_{part}'] = (size, layers)
+  for name in ('cosine_mean', 'cosine_std', 'response_mean', 'response_std'):
+    shapes[f'neutral_{name}'] = (size, layers)
   return (
       len(metadata['emotions']) == size
       and 0 <= metadata['layer'] < layers
-      and all(
-          name in arrays and arrays[name].shape == shape
-          for name, shape in shapes.items()
-      )
-      and all(np.isfinite(arrays[name]).all() for name in ('vectors', *shapes))
+      and all(n in arrays and arrays[n].shape == x for n, x in shapes.items())
+      and all(np.isfinite(arrays[n]).all() for n in ('vectors', *shapes))
   )

@@ -74,7 +74,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   done('readings')
   steer.run(config, workdir, lm)
   done('sweep')
-  implied = {str(text.id): text.implies for text in texts if text.implies}
+  implied = {read.text_id(t): t.implies for t in texts if t.implies}
   summarise.run(config, workdir, lm, implied, seconds)
   report = workdir / REPORT
   if not report.exists():

@@ -28,9 +28,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     if not config[field]:
       raise errors.InputError(f'Give --config.{field}=FILE.')
   if config.batch < 1:
-    raise errors.InputError(
-        f'config.batch={config.batch}: must be 1 or more.'
-    )
+    raise errors.InputError(f'config.batch={config.batch}: must be 1 or more.')
   path = pathlib.Path(config.vectors)
   _, metadata = build_vectors.read_vectors(path)
   texts = stories_lib.load_texts(pathlib.Path(config.texts))
@@ -66,8 +64,8 @@ def load_model(
     return load.load(metadata['model'], dtype)
   except errors.InputError as error:
     raise errors.InputError(
-        f'{error} This is the model that {config.vectors} names; if it is'
-        ' elsewhere now, give --config.model=URI.'
+        f'{error} (The model is the one that {config.vectors} names; give'
+        ' --config.model=URI if it is elsewhere now.)'
     ) from error
 
 
@@ -115,10 +113,14 @@ def read(
 
   rows: list[dict[str, Any]] = [{}] * len(texts)
   ids = [chat.ids for chat in encoded]
-  for batch in capture_stories.progress(
-      list(batches.bucketed(ids, batch_size)), 'Readings'
+  work = list(batches.bucketed(ids, batch_size))
+
+  def at_layer(batch: batches.Batch) -> np.ndarray:
+    return build_vectors.read_cosines(lm, batch, directions)[layer].copy()
+
+  for batch, cosine in capture_stories.two_at_a_time(
+      at_layer, work, 'Readings'
   ):
-    cosine = build_vectors.read_cosines(lm, batch, directions)[layer]
     for row, i in enumerate(batch.rows):
       if i >= 0:
         x = cosine[row, : len(ids[i])]
@@ -129,6 +131,10 @@ def read(
             texts[i], encoded[i], x, score, metadata['emotions'], layer
         )
   return rows
+
+
+def text_id(text: stories_lib.Text) -> int | str:
+  return text.id if text.id is not None else f'line {text.line}'
 
 
 def _row(
@@ -146,7 +152,7 @@ def _row(
     return {e: _short(v) for e, v in zip(emotions, x, strict=True)}
 
   return {
-      'id': text.id if text.id is not None else f'line {text.line}',
+      'id': text_id(text),
       'title': text.title or f'Line {text.line}',
       'layer': layer,
       'messages': [dict(m) for m in text.messages],

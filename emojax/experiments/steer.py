@@ -204,7 +204,8 @@ def run_chunk(
       first=tokens.shape[1],
   )
   active = jnp.any(interventions.strength != 0, axis=1)
-  return scores, generation, kl, everything.sum(axis=1) * active
+  steered = jnp.where(active, everything.sum(axis=1), 0)
+  return scores, generation, kl, steered
 
 
 def _row(row: sweep_grid.Row, prompt: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from emojax import doses
 from emojax import files
-from emojax import statistics
 from emojax.experiments import build_vectors
+from emojax.experiments import headlines
 from emojax.experiments import map_geometry
 from emojax.experiments import read
 from emojax.experiments import steer
@@ -23,7 +23,7 @@ def run(
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
     lm: load.LanguageModel,
-    expected: dict[str, str],
+    expected: dict[int | str, str],
     seconds: dict[str, float],
 ) -> None:
   """Writes `dose.json` and `summary.json`, unless they are there.
@@ -57,10 +57,10 @@ def run(
           },
           'layer': metadata['layer'],
           'numbers': [
-              *held_out_numbers(held_out, metadata),
-              *geometry_numbers(geometry),
-              *dose_numbers(dose),
-              *reading_numbers(readings, expected),
+              *headlines.held_out_numbers(held_out, metadata),
+              *headlines.geometry_numbers(geometry),
+              *headlines.dose_numbers(dose),
+              *headlines.reading_numbers(readings, expected),
           ],
           'counts': {
               'stories': sum(metadata['stories'].values()),
@@ -115,178 +115,3 @@ def summarise_doses(
       },
       **measures,
   }
-
-
-def _number(
-    id_: str,
-    label: str,
-    estimate: dict[str, Any],
-    unit: str,
-    interval: str,
-    controls: list[dict[str, Any]],
-    note: str = '',
-) -> dict[str, Any]:
-  keep = ('value', 'low', 'high', 'n')
-  return {
-      'id': id_,
-      'label': label,
-      **{name: estimate[name] for name in keep},
-      'unit': unit,
-      'interval': interval,
-      'controls': controls,
-      'note': note,
-  }
-
-
-def held_out_numbers(
-    held_out: dict[str, Any], metadata: dict[str, Any]
-) -> list[dict[str, Any]]:
-  """Accuracy on unseen topics, at a layer that was chosen on the others."""
-  best = held_out['layers'][held_out['chosen_layer']]
-  interval = f'95 % bootstrap over {metadata["topics"]} topics'
-  numbers = []
-  for top in ('top1', 'top5'):
-    controls = [
-        {'label': 'shuffled labels (central 95 % of shuffles)'}
-        | best[f'shuffled_{top}'],
-        {'label': 'embedding layer'} | held_out['embed'][top],
-        {
-            'label': 'chance',
-            'value': held_out['chance'][top],
-            'low': None,
-            'high': None,
-            'n': best[top]['n'],
-        },
-    ]
-    words = top.replace('top', 'top-')
-    numbers.append(
-        _number(
-            f'heldout_{top}',
-            f'Held-out {words} accuracy, layer {best["layer"]}',
-            best[top],
-            'fraction of stories',
-            interval,
-            controls,
-            'The layer is the best of all, so that this is a little too high.',
-        )
-    )
-    numbers.append(
-        _number(
-            f'heldout_{top}_nested',
-            f'Held-out {words} accuracy, layer chosen without the topic',
-            held_out['nested'][top],
-            'fraction of stories',
-            interval,
-            controls,
-        )
-    )
-    numbers.append(
-        _number(
-            f'heldout_{top}_single',
-            f'Held-out {words} accuracy of a story on its own, layer'
-            f' {best["layer"]}',
-            best[f'single_{top}'],
-            'fraction of stories',
-            interval,
-            controls,
-            'Centred on the other topics, not on the stories of its own.',
-        )
-    )
-  return numbers
-
-
-def geometry_numbers(geometry: dict[str, Any]) -> list[dict[str, Any]]:
-  """Correlation of each component with rated valence; no best is picked."""
-  return [
-      _number(
-          f'valence_pc{row["component"]}',
-          f'Correlation of component {row["component"]} with rated valence',
-          row | {'value': row['r']},
-          "Pearson's r (the sign of a component is arbitrary)",
-          '95 % Fisher',
-          row['controls'],
-          f'{geometry["pca"]["explained"][i]:.0%} of the variance.',
-      )
-      for i, row in enumerate(geometry['correlations'])
-  ]
-
-
-def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
-  """What steering does at each positive strength."""
-  numbers = []
-  for i, point in enumerate(dose['curves']['matched']):
-    strength = point['strength']
-    if strength <= 0:
-      continue
-    other, random = (dose['curves'][k][i] for k in ('unmatched', 'random'))
-    numbers.append(
-        _number(
-            f'steer_matched_{strength:g}',
-            f'Change of the matching emotion word, strength {strength:g}',
-            point,
-            'nats',
-            f'95 % bootstrap over {len(dose["words"])} emotions',
-            [
-                {'label': "other emotions' words"} | other,
-                {'label': 'random directions, all words (central 95 %)'}
-                | random,
-            ],
-        )
-    )
-    numbers.append(
-        _number(
-            f'kl_{strength:g}',
-            f'KL from the unsteered model, strength {strength:g}',
-            dose['kl']['emotion'][i],
-            'nats a token',
-            '95 % bootstrap over directions',
-            [{'label': 'random directions'} | dose['kl']['random'][i]],
-        )
-    )
-  return numbers
-
-
-def reading_numbers(
-    readings: list[dict[str, Any]], expected: dict[str, str]
-) -> list[dict[str, Any]]:
-  """How high the emotion that a chat implies stands among all emotions."""
-  emotions = list(readings[0]['response'])
-  known = [row for row in readings if expected.get(row['id']) in emotions]
-  if not known:
-    return []
-  own = np.array([emotions.index(expected[row['id']]) for row in known])
-
-  def hits(name: str, how: str) -> statistics.Estimate:
-    x = np.array([[row[name][e] for e in emotions] for row in known])
-    x = x - x.mean(axis=0) if how == 'centred' else x
-    rank = (x > np.take_along_axis(x, own[:, None], axis=1)).sum(axis=1)
-    return statistics.wilson(int((rank < 5).sum()), len(rank))
-
-  chance = {
-      'label': 'chance',
-      'value': 5 / len(emotions),
-      'low': None,
-      'high': None,
-      'n': len(known),
-  }
-  rows = (
-      ('response', 'response', 'the last template token before the reply'),
-      ('message', 'mean', 'the tokens of the messages'),
-  )
-  return [
-      _number(
-          f'reading_{id_}_{how}',
-          f'Implied emotion in the top 5: {where}, {how}',
-          hits(f'{name}_score' if how == 'standardised' else name, how),
-          'fraction of chats',
-          '95 % Wilson',
-          [chance],
-          f'A dozen chats of our own: a demonstration, not a benchmark.{note}',
-      )
-      for id_, name, where in rows
-      for how, note in (
-          ('raw', ''),
-          ('standardised', ''),
-          ('centred', ' Centred on the mean over these chats.'),
-      )
-  ]
