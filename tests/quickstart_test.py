@@ -189,17 +189,17 @@ def test_the_sweep_crosses_directions_strengths_and_prompts(finished, fields):
 
 
 def test_steering_starts_with_the_reply_and_unsteered_rows_have_none(finished):
-  # '<|im_start|>', 'assistant', '\n', 'I feel': one token a byte.
-  tail = 1 + len('assistant') + 1 + len('I feel')
+  tail = 1 + len('assistant\nI feel')  # '<|im_start|>', then a token a byte.
   for row in _rows(finished / 'sweep.jsonl'):
     if row['strength'] == 0:
       assert row['tokens_steered'] == 0
       assert row['kl'] == 0
-      assert set(row['word_delta'].values()) == {0}
+      # Two programs add up to the same -30 nats, in float32.
+      assert max(map(abs, row['word_delta'].values())) < 1e-4
     else:
       assert row['tokens_steered'] == tail + row['n_tokens']
       assert row['kl'] > 0
-      assert any(row['word_delta'].values())
+      assert max(map(abs, row['word_delta'].values())) > 1e-3
 
 
 def test_a_rerun_touches_nothing(finished, fields):
