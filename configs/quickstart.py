@@ -42,5 +42,5 @@ def get_config() -> ml_collections.ConfigDict:
   config.reply_prefix = 'I feel'
   config.new_tokens = 16
   config.temperature = 1.0
-  config.sweep_batch = 280
+  config.sweep_batch = 140
   return config

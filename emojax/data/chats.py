@@ -148,7 +148,9 @@ def apply_template(
 ) -> str:
   """Renders the checkpoint's Jinja template in a sandbox."""
   if tokenizer.template is None:
-    raise errors.InputError('This model has no chat template.')
+    raise errors.InputError(
+        'This model has no chat template; give an instruct model.'
+    )
   environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
       trim_blocks=True,
       lstrip_blocks=True,

@@ -148,7 +148,9 @@ def from_folder(path: pathlib.Path) -> Tokenizer:
   """
   file = path / 'tokenizer.json'
   if not file.is_file():
-    raise errors.InputError(f'{path}: no tokenizer.json.')
+    raise errors.InputError(
+        f'{path}: no tokenizer.json; save the tokenizer beside the model.'
+    )
   try:
     backend = tokenizers.Tokenizer.from_file(str(file))
   except Exception as error:  # The library raises bare Exceptions.
@@ -179,4 +181,7 @@ def from_folder(path: pathlib.Path) -> Tokenizer:
 
 
 def _optional_json(path: pathlib.Path) -> dict[str, Any]:
-  return files.read_json(path) if path.is_file() else {}
+  raw = files.read_json(path) if path.is_file() else {}
+  if not isinstance(raw, dict):
+    raise errors.InputError(f'{path}: not a JSON object.')
+  return raw

@@ -20,6 +20,7 @@ from emojax.models import config as config_lib
 from emojax.models import families
 
 Path = pathlib.Path
+_FLOATS = ('float16', 'bfloat16', 'float32', 'float64')
 # Tensors are read one at a time, when they are asked for.
 Tensors = Mapping[str, Callable[[], np.ndarray]]
 
@@ -102,10 +103,16 @@ def _read(
   used = {letter: sizes[letter] for letter in letters}
   try:
     tensor = checkpoint.tensors[name]()
+    if tensor.dtype.name not in _FLOATS:
+      raise errors.InputError(
+          f'{checkpoint.path}: {name} is {tensor.dtype.name}: quantised'
+          ' safetensors are not supported; give the unquantised model.'
+      )
     return einops.rearrange(tensor, axes, **used).astype(dtype)
   except KeyError as error:
     raise errors.InputError(
-        f'{checkpoint.path}: no tensor {name!r}.'
+        f'{checkpoint.path}: no tensor {name!r}: the checkpoint is not whole;'
+        ' fetch it again.'
     ) from error
   except einops.EinopsError as error:
     raise errors.InputError(
@@ -146,6 +153,8 @@ def _open_folder(path: Path) -> Checkpoint:
         f'{path}: no config.json; a model is a Hugging Face folder or a .gguf.'
     )
   raw = files.read_json(path / 'config.json')
+  if not isinstance(raw, dict):
+    raise errors.InputError(f'{path}/config.json: not a JSON object.')
   config = families.from_hugging_face(raw)
   shards = sorted(path.glob('*.safetensors'))
   if not shards:

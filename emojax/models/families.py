@@ -5,7 +5,9 @@ A table row is (Hugging Face name, its axes, GGUF name, its axes, our path).
 `transformer`; rows with `{i}` are stacked along a leading L.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import contextlib
+import math
 from typing import Any, NamedTuple
 
 from emojax import errors
@@ -112,7 +114,7 @@ _READ = frozenset({
 _INERT = frozenset({
     'architectures', 'attention_dropout', 'bos_token_id', 'dtype',
     'eos_token_id', 'initializer_range', 'is_llama_config', 'pad_token_id',
-    'rope_interleaved', 'torch_dtype', 'transformers.js_config',
+    'torch_dtype', 'transformers.js_config',
     'transformers_version', 'unk_token_id', 'use_cache', '_name_or_path',
 })  # fmt: skip
 # ... and that we support at one value only.
@@ -121,6 +123,7 @@ _FIXED = {
     'hidden_act': ('silu',),
     'mlp_bias': (False, None),
     'pretraining_tp': (1,),
+    'rope_interleaved': (False, None),
     'rope_scaling': (None,),
 }
 
@@ -147,15 +150,15 @@ def from_hugging_face(
           f'config.json: {name}={raw[name]!r} is not supported (only'
           f' {values[0]!r}).'
       )
-  rope = raw.get('rope_parameters') or {
-      'rope_theta': raw.get('rope_theta', 1e4)
-  }
-  if rope.get('rope_type', 'default') != 'default':
-    raise errors.InputError(
-        f'config.json: rope_type={rope["rope_type"]!r} is not supported (only'
-        " 'default')."
-    )
-  try:
+  with _readable('config.json'):
+    rope = raw.get('rope_parameters') or {
+        'rope_theta': raw.get('rope_theta', 1e4)
+    }
+    if rope.get('rope_type', 'default') != 'default':
+      raise errors.InputError(
+          f'config.json: rope_type={rope["rope_type"]!r} is not supported (only'
+          " 'default')."
+      )
     heads = raw['num_attention_heads']
     return _llama(
         num_layers=raw['num_hidden_layers'],
@@ -166,12 +169,10 @@ def from_hugging_face(
         kv_heads=raw.get('num_key_value_heads') or heads,
         head_dim=raw.get('head_dim') or raw['hidden_size'] // heads,
         context=raw['max_position_embeddings'],
-        rope_base=float(rope['rope_theta']),
+        rope_base=rope['rope_theta'],
         norm_epsilon=raw['rms_norm_eps'],
         tied_embeddings=raw.get('tie_word_embeddings', False),
     )
-  except KeyError as error:
-    raise errors.InputError(f'config.json lacks {error.args[0]!r}.') from error
 
 
 def from_gguf(
@@ -188,7 +189,7 @@ def from_gguf(
   if scaling or 'rope_freqs.weight' in tensors:
     raise errors.InputError('This GGUF file scales RoPE, which is unsupported.')
   get = lambda key: raw[f'{family}.{key}']
-  try:
+  with _readable('The GGUF file'):
     heads = get('attention.head_count')
     width = get('embedding_length')
     return _llama(
@@ -200,30 +201,51 @@ def from_gguf(
         kv_heads=raw.get(f'{family}.attention.head_count_kv', heads),
         head_dim=raw.get(f'{family}.attention.key_length', width // heads),
         context=get('context_length'),
-        rope_base=float(raw.get(f'{family}.rope.freq_base', 1e4)),
-        norm_epsilon=float(get('attention.layer_norm_rms_epsilon')),
+        rope_base=raw.get(f'{family}.rope.freq_base', 1e4),
+        norm_epsilon=get('attention.layer_norm_rms_epsilon'),
         tied_embeddings='output.weight' not in tensors,
     )
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+  """Turns what a stranger's metadata runs into to one line."""
+  try:
+    yield
   except KeyError as error:
+    raise errors.InputError(f'{what} lacks {error.args[0]!r}.') from error
+  except (AttributeError, TypeError, ZeroDivisionError) as error:
     raise errors.InputError(
-        f'The GGUF file lacks {error.args[0]!r}.'
+        f'{what} has a value of the wrong kind ({error}).'
     ) from error
 
 
 def _llama(
-    heads: int, kv_heads: int, **sizes: Any
+    heads: int, kv_heads: int, tied_embeddings: bool, **sizes: Any
 ) -> config_lib.TransformerConfig:
-  if heads % kv_heads:
+  for name, value in {'heads': heads, 'kv_heads': kv_heads, **sizes}.items():
+    real = name in ('rope_base', 'norm_epsilon')
+    kinds = (int, float) if real else (int,)
+    if type(value) not in kinds or not 0 < value < math.inf:
+      raise errors.InputError(
+          f'The model states {name}={value!r}; it must be a'
+          f' {"number" if real else "whole number"} above 0.'
+      )
+  if heads % kv_heads or sizes['head_dim'] % 2:
     raise errors.InputError(
-        f'{heads} attention heads cannot share {kv_heads} key-value heads.'
+        f'{heads} attention heads of size {sizes["head_dim"]} cannot share'
+        f" {kv_heads} key-value heads: the model's metadata are damaged."
     )
   return config_lib.TransformerConfig(
-      num_kv_heads=kv_heads, queries_per_kv=heads // kv_heads, **sizes
+      num_kv_heads=kv_heads,
+      queries_per_kv=heads // kv_heads,
+      tied_embeddings=bool(tied_embeddings),
+      **sizes,
   )
 
 
 def _check_family(family: Any) -> None:
-  if family not in TABLES:
+  if not isinstance(family, str) or family not in TABLES:
     raise errors.InputError(
         f'Model family {family!r} is not supported; these are:'
         f' {", ".join(sorted(TABLES))}.'

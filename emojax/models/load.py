@@ -61,6 +61,13 @@ def load(uri: str, dtype: str) -> LanguageModel:
     tokenizer = tokens.from_gguf(opened.metadata)
   else:
     tokenizer = tokens.from_folder(location.path)
+  tokens_ = tokenizer.backend.get_vocab_size()
+  if tokens_ > opened.config.vocab_size:
+    # JAX would clamp the ids that the embedding lacks, in silence.
+    raise errors.InputError(
+        f'{uri}: the tokenizer has {tokens_} tokens and the model only'
+        f' {opened.config.vocab_size}; they do not belong together.'
+    )
   config = dataclasses.replace(opened.config, dtype=DTYPES[dtype])
   return LanguageModel(
       uri=uri,
