@@ -12,7 +12,7 @@ from emojax.experiments import capture_stories
 from emojax.models import load
 
 ROOT = pathlib.Path(__file__).parents[1]
-EMOTIONS = ('happy', 'afraid', 'sad')
+EMOTIONS = ('happy', 'afraid')
 
 
 def quickstart_config():
@@ -37,13 +37,13 @@ def vectors(dtype, config):
 
 
 def test_bfloat16_is_the_default_if_and_only_if_vectors_agree_to_0_999():
-  """On 36 stories: fewer stories mean more noise, so that this is the harder
+  """On 24 stories: fewer stories mean more noise, so that this is the harder
   case (with all 288 the lowest cosine was 0.9999)."""
   config = quickstart_config()
   exact = vectors_lib.unit(vectors('float32', config))
   rounded = vectors_lib.unit(vectors('bfloat16', config))
   cosine = np.einsum('ELD,ELD->EL', exact, rounded)
-  assert cosine.shape == (3, 30)
+  assert cosine.shape == (2, 30)
   assert not np.array_equal(exact, rounded)
   agrees = bool(np.all(cosine >= 0.999))
   assert (config.dtype == 'bfloat16') == agrees, cosine.min(axis=0)

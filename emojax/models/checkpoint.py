@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors
+import tqdm
 
 from emojax import errors
 from emojax import files
@@ -71,7 +72,7 @@ def load_params(checkpoint: Checkpoint, dtype: Any) -> dict[str, Any]:
   unread = set(checkpoint.tensors)
   if c.tied_embeddings:  # Some files repeat the embedding under this name.
     unread.discard('lm_head.weight')
-  for row in rows:
+  for row in tqdm.tqdm(rows, 'Weights  ', leave=False, unit='tensor'):
     name, axes = (
         (row.gguf, row.gguf_axes)
         if checkpoint.form == 'gguf'
