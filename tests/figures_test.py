@@ -40,11 +40,26 @@ def test_point_without_interval_has_no_band():
       {'strength': 0.3, 'value': 3.0, 'low': 2.0, 'high': 4.0, 'n': 4},
   ]
   band, line = figures.dose({'matched': points}).data
-  assert list(band.x) == [0.2, 0.3, 0.3, 0.2]
-  assert list(band.y) == [3.0, 4.0, 2.0, 1.0]
-  assert list(line.x) == [0.1, 0.2, 0.3] and list(line.y) == [1.0, 2.0, 3.0]
-  assert line.text[0] == ' (no interval)'
+  assert list(band.x) == [0, 0.2, 0.3, 0.3, 0.2, 0]
+  assert list(band.y) == [0, 3.0, 4.0, 2.0, 1.0, 0]
+  assert list(line.x) == [0, 0.1, 0.2, 0.3]
+  assert list(line.y) == [0, 1.0, 2.0, 3.0]
+  assert line.text[1] == ' (no interval)'
   assert curves.value_span([points]) == [1.0 - 0.15, 4.0 + 0.15]
+
+
+def test_dose_curves_go_through_the_unsteered_model():
+  point = {'low': 0.5, 'high': 1.5, 'value': 1.0, 'n': 4}
+  points = [point | {'strength': s} for s in (0.2, -0.4)]
+  for figure in (
+      figures.dose({'matched': points}),
+      figures.divergence({'emotion': points}),
+  ):
+    band, line = figure.data
+    assert list(line.x) == [-0.4, 0, 0.2] and list(line.y) == [1, 0, 1]
+    assert list(band.y)[:3] == [1.5, 0, 1.5]
+  measured = [point | {'strength': s} for s in (0.0, 0.2)]
+  assert list(figures.dose({'matched': measured}).data[1].y) == [1, 1]
 
 
 def test_chosen_layer_is_marked():

@@ -28,6 +28,10 @@ class Stroke(NamedTuple):
     return 'var(--accent-band)' if self.colour == ACCENT else 'var(--grey-band)'
 
 
+# Strength 0: what everything is compared with.
+_UNSTEERED = {'strength': 0.0, 'value': 0.0, 'low': 0.0, 'high': 0.0}
+
+
 def empty(
     x_title: str, y_title: str, height: int = 360, aspect: float = 0.75
 ) -> go.Figure:
@@ -89,9 +93,15 @@ def zero_lines(figure: go.Figure, x: bool = True) -> None:
 def add_strengths(
     figure: go.Figure, points: Sequence[Point], stroke: Stroke
 ) -> None:
-  """Adds a line over strength, in the order of strength."""
-  points = sorted(points, key=lambda point: point['strength'])
+  """Adds a line over strength, in the order of strength.
+
+  It goes through the unsteered model, which differs from itself by nothing: a
+  line straight from a negative to a positive strength would miss it.
+  """
   if points:
+    if all(point['strength'] != 0 for point in points):
+      points = [*points, _UNSTEERED]
+    points = sorted(points, key=lambda point: point['strength'])
     x = [point['strength'] for point in points]
     figure.add_traces(curve(x, points, stroke, 'lines+markers'))
     figure.update_xaxes(rangemode='tozero', showgrid=False)
