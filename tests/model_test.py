@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +43,7 @@ def tiny():
   shapes = jax.eval_shape(
       model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
   )
-  leaves, tree = jax.tree.flatten(shapes)
+  leaves, tree = jax.tree.flatten(nn.unbox(shapes))
   keys = jax.random.split(jax.random.key(1), len(leaves))
   params = [jax.random.normal(k, x.shape) * 0.4 for k, x in zip(keys, leaves)]
   return model, jax.tree.unflatten(tree, params)

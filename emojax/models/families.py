@@ -1,252 +1,149 @@
-"""Model families: a config row and a checkpoint table each, no code.
+"""Model families: what is particular to each one's `config.json`.
 
-A table row is (Hugging Face name, its axes, GGUF name, its axes, our path).
-`{i}` is the layer. Axes are einops patterns, theirs -> ours, in the alphabet of
-`transformer`; rows with `{i}` are stacked along a leading L.
+A family is a row here and a table in `tables`, no code of its own.
 """
 
-from collections.abc import Iterator, Mapping
-import contextlib
-import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from emojax import errors
-from emojax.models import config as config_lib
+_WINDOWS = frozenset({'sliding_window', 'layer_types'})
+_NO_BIAS = {'attention_bias': (False, None)}
+_SILU = {'hidden_act': ('silu',)}
+_GELU = {'hidden_activation': ('gelu_pytorch_tanh', None)}
 
 
-class Row(NamedTuple):
-  """One tensor, or one per layer."""
+class Family(NamedTuple):
+  """What is particular to a family's `config.json`.
 
-  hf: str
-  hf_axes: str
-  gguf: str
-  gguf_axes: str
-  path: str
-
-
-def _same(hf: str, gguf: str, axes: str, path: str) -> Row:
-  return Row(hf, axes, gguf, axes, path)
-
-
-_ATTN = 'model.layers.{i}.self_attn.'
-_MLP = 'model.layers.{i}.mlp.'
-
-LLAMA = (
-    _same(
-        'model.embed_tokens.weight',
-        'token_embd.weight',
-        'V D -> V D',
-        'embedding',
-    ),
-    # llama.cpp rotates neighbouring pairs, so GGUF interleaves the two halves
-    # of each head's rows of q and k.
-    Row(
-        _ATTN + 'q_proj.weight',
-        '(K G H) D -> D K G H',
-        'blk.{i}.attn_q.weight',
-        '(K G half two) D -> D K G (two half)',
-        'layers/attn/q/w',
-    ),
-    Row(
-        _ATTN + 'k_proj.weight',
-        '(K H) D -> D K H',
-        'blk.{i}.attn_k.weight',
-        '(K half two) D -> D K (two half)',
-        'layers/attn/k/w',
-    ),
-    _same(
-        _ATTN + 'v_proj.weight',
-        'blk.{i}.attn_v.weight',
-        '(K H) D -> D K H',
-        'layers/attn/v/w',
-    ),
-    _same(
-        _ATTN + 'o_proj.weight',
-        'blk.{i}.attn_output.weight',
-        'D (K G H) -> K G H D',
-        'layers/attn/o/w',
-    ),
-    _same(
-        _MLP + 'gate_proj.weight',
-        'blk.{i}.ffn_gate.weight',
-        'F D -> D F',
-        'layers/mlp/gate/w',
-    ),
-    _same(
-        _MLP + 'up_proj.weight',
-        'blk.{i}.ffn_up.weight',
-        'F D -> D F',
-        'layers/mlp/up/w',
-    ),
-    _same(
-        _MLP + 'down_proj.weight',
-        'blk.{i}.ffn_down.weight',
-        'D F -> F D',
-        'layers/mlp/down/w',
-    ),
-    _same(
-        'model.layers.{i}.input_layernorm.weight',
-        'blk.{i}.attn_norm.weight',
-        'D -> D',
-        'layers/attn_norm/scale',
-    ),
-    _same(
-        'model.layers.{i}.post_attention_layernorm.weight',
-        'blk.{i}.ffn_norm.weight',
-        'D -> D',
-        'layers/mlp_norm/scale',
-    ),
-    _same('model.norm.weight', 'output_norm.weight', 'D -> D', 'norm/scale'),
-    _same('lm_head.weight', 'output.weight', 'V D -> V D', 'unembedding'),
-)
-
-# Tables by the `model_type` of Hugging Face, which is also GGUF's architecture.
-TABLES = {'llama': LLAMA}
-
-# Attributes of config.json that we read ...
-_READ = frozenset({
-    'model_type', 'num_hidden_layers', 'hidden_size', 'intermediate_size',
-    'vocab_size', 'num_attention_heads', 'num_key_value_heads', 'head_dim',
-    'max_position_embeddings', 'rope_theta', 'rope_parameters', 'rms_norm_eps',
-    'tie_word_embeddings',
-})  # fmt: skip
-# ... that change nothing about a forward pass in evaluation ...
-_INERT = frozenset({
-    'architectures', 'attention_dropout', 'bos_token_id', 'dtype',
-    'eos_token_id', 'initializer_range', 'is_llama_config', 'pad_token_id',
-    'torch_dtype', 'transformers.js_config',
-    'transformers_version', 'unk_token_id', 'use_cache', '_name_or_path',
-})  # fmt: skip
-# ... and that we support at one value only.
-_FIXED = {
-    'attention_bias': (False, None),
-    'hidden_act': ('silu',),
-    'mlp_bias': (False, None),
-    'pretraining_tp': (1,),
-    'rope_interleaved': (False, None),
-    'rope_scaling': (None,),
-}
-
-
-def from_hugging_face(
-    raw: Mapping[str, Any],
-) -> config_lib.TransformerConfig:
-  """Reads a `config.json`.
-
-  Raises:
-    InputError: another family, or an attribute that could change the
-      computation and that this port does not know.
+  Attributes:
+    read: attributes read beyond the common ones.
+    fixed: attributes supported at these values only.
+    defaults: what transformers assumes for attributes left out.
+    layers: (attributes, L) -> which layers are local.
+    quirks: attributes -> fields of the config.
   """
-  _check_family(raw.get('model_type'))
-  unknown = sorted(set(raw) - _READ - _INERT - set(_FIXED))
-  if unknown:
-    raise errors.InputError(
-        f'config.json has attributes that could change the computation and'
-        f' that are not supported: {", ".join(unknown)}.'
-    )
-  for name, values in _FIXED.items():
-    if raw.get(name, values[0]) not in values:
-      raise errors.InputError(
-          f'config.json: {name}={raw[name]!r} is not supported (only'
-          f' {values[0]!r}).'
-      )
-  with _readable('config.json'):
-    rope = raw.get('rope_parameters') or {
-        'rope_theta': raw.get('rope_theta', 1e4)
-    }
-    if rope.get('rope_type', 'default') != 'default':
-      raise errors.InputError(
-          f'config.json: rope_type={rope["rope_type"]!r} is not supported (only'
-          " 'default')."
-      )
-    heads = raw['num_attention_heads']
-    return _llama(
-        num_layers=raw['num_hidden_layers'],
-        width=raw['hidden_size'],
-        mlp_width=raw['intermediate_size'],
-        vocab_size=raw['vocab_size'],
-        heads=heads,
-        kv_heads=raw.get('num_key_value_heads') or heads,
-        head_dim=raw.get('head_dim') or raw['hidden_size'] // heads,
-        context=raw['max_position_embeddings'],
-        rope_base=rope['rope_theta'],
-        norm_epsilon=raw['rms_norm_eps'],
-        tied_embeddings=raw.get('tie_word_embeddings', False),
-    )
 
-
-def from_gguf(
-    raw: Mapping[str, Any], tensors: frozenset[str]
-) -> config_lib.TransformerConfig:
-  """Reads the metadata of a GGUF file, and whether it has an `output` tensor.
-
-  Raises:
-    InputError: another family, or RoPE scaling, which is not supported.
-  """
-  family = raw.get('general.architecture')
-  _check_family(family)
-  scaling = [key for key in raw if key.startswith(f'{family}.rope.scaling')]
-  if scaling or 'rope_freqs.weight' in tensors:
-    raise errors.InputError('This GGUF file scales RoPE, which is unsupported.')
-  get = lambda key: raw[f'{family}.{key}']
-  with _readable('The GGUF file'):
-    heads = get('attention.head_count')
-    width = get('embedding_length')
-    return _llama(
-        num_layers=get('block_count'),
-        width=width,
-        mlp_width=get('feed_forward_length'),
-        vocab_size=len(raw['tokenizer.ggml.tokens']),
-        heads=heads,
-        kv_heads=raw.get(f'{family}.attention.head_count_kv', heads),
-        head_dim=raw.get(f'{family}.attention.key_length', width // heads),
-        context=get('context_length'),
-        rope_base=raw.get(f'{family}.rope.freq_base', 1e4),
-        norm_epsilon=get('attention.layer_norm_rms_epsilon'),
-        tied_embeddings='output.weight' not in tensors,
-    )
-
-
-@contextlib.contextmanager
-def _readable(what: str) -> Iterator[None]:
-  """Turns what a stranger's metadata runs into to one line."""
-  try:
-    yield
-  except KeyError as error:
-    raise errors.InputError(f'{what} lacks {error.args[0]!r}.') from error
-  except (AttributeError, TypeError, ZeroDivisionError) as error:
-    raise errors.InputError(
-        f'{what} has a value of the wrong kind ({error}).'
-    ) from error
-
-
-def _llama(
-    heads: int, kv_heads: int, tied_embeddings: bool, **sizes: Any
-) -> config_lib.TransformerConfig:
-  for name, value in {'heads': heads, 'kv_heads': kv_heads, **sizes}.items():
-    real = name in ('rope_base', 'norm_epsilon')
-    kinds = (int, float) if real else (int,)
-    if type(value) not in kinds or not 0 < value < math.inf:
-      raise errors.InputError(
-          f'The model states {name}={value!r}; it must be a'
-          f' {"number" if real else "whole number"} above 0.'
-      )
-  if heads % kv_heads or sizes['head_dim'] % 2:
-    raise errors.InputError(
-        f'{heads} attention heads of size {sizes["head_dim"]} cannot share'
-        f" {kv_heads} key-value heads: the model's metadata are damaged."
-    )
-  return config_lib.TransformerConfig(
-      num_kv_heads=kv_heads,
-      queries_per_kv=heads // kv_heads,
-      tied_embeddings=bool(tied_embeddings),
-      **sizes,
+  read: frozenset[str] = frozenset()
+  fixed: Mapping[str, tuple[Any, ...]] = {}
+  defaults: Mapping[str, Any] = {}
+  layers: Callable[[Mapping[str, Any], int], tuple[bool, ...]] = (
+      lambda raw, size: ()
   )
+  quirks: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda raw: {}
 
 
-def _check_family(family: Any) -> None:
-  if not isinstance(family, str) or family not in TABLES:
-    raise errors.InputError(
-        f'Model family {family!r} is not supported; these are:'
-        f' {", ".join(sorted(TABLES))}.'
-    )
+def _all_local(raw: Mapping[str, Any], size: int) -> tuple[bool, ...]:
+  return (raw['sliding_window'] is not None,) * size
+
+
+def _late_local(raw: Mapping[str, Any], size: int) -> tuple[bool, ...]:
+  if not raw['use_sliding_window'] or raw['sliding_window'] is None:
+    return (False,) * size
+  return tuple(i >= raw['max_window_layers'] for i in range(size))
+
+
+def _periodic(raw: Mapping[str, Any], size: int) -> tuple[bool, ...]:
+  period = raw.get('sliding_window_pattern', raw['_sliding_window_pattern'])
+  return tuple((i + 1) % period > 0 for i in range(size))
+
+
+def _gemma(raw: Mapping[str, Any]) -> dict[str, Any]:
+  return {
+      'query_scale': raw['query_pre_attn_scalar'] ** -0.5,
+      'attention_softcap': raw['attn_logit_softcapping'],
+      'final_softcap': raw['final_logit_softcapping'],
+      'post_norms': True,
+      'norm_offset': 1.0,
+      'embedding_scale': raw['hidden_size'] ** 0.5,
+      'activation': 'gelu_tanh',
+  }
+
+
+_QWEN = Family(
+    read=_WINDOWS | {'use_sliding_window', 'max_window_layers'},
+    fixed=_SILU | {'use_mrope': (False, None)},
+    defaults={
+        'sliding_window': 4096,
+        'use_sliding_window': False,
+        'max_window_layers': 28,
+        'max_position_embeddings': 32768,
+        'num_key_value_heads': 32,
+        'rms_norm_eps': 1e-6,
+    },
+    layers=_late_local,
+    quirks=lambda raw: {'attention_bias': True},
+)
+_GEMMA = Family(
+    read=_WINDOWS
+    | {
+        'query_pre_attn_scalar',
+        'attn_logit_softcapping',
+        'final_logit_softcapping',
+        '_sliding_window_pattern',
+    },
+    fixed=_NO_BIAS
+    | _GELU
+    | {
+        'hidden_act': ('gelu_pytorch_tanh',),
+        'use_bidirectional_attention': (None, False),
+    },
+    defaults={
+        'vocab_size': 256000,
+        'hidden_size': 2304,
+        'intermediate_size': 9216,
+        'num_hidden_layers': 26,
+        'num_attention_heads': 8,
+        'num_key_value_heads': 4,
+        'head_dim': 256,
+        'max_position_embeddings': 8192,
+        'rms_norm_eps': 1e-6,
+        'tie_word_embeddings': True,
+        'query_pre_attn_scalar': 256,
+        'sliding_window': 4096,
+        'attn_logit_softcapping': 50.0,
+        'final_logit_softcapping': 30.0,
+        '_sliding_window_pattern': 2,
+    },
+    layers=_periodic,
+    quirks=_gemma,
+)
+FAMILIES = {
+    'llama': Family(
+        fixed=_NO_BIAS
+        | _SILU
+        | {'mlp_bias': (False, None), 'rope_interleaved': (False, None)},
+        defaults={'max_position_embeddings': 2048, 'rms_norm_eps': 1e-6},
+    ),
+    'mistral': Family(
+        read=frozenset({'sliding_window'}),
+        fixed=_SILU,
+        defaults={
+            'sliding_window': 4096,
+            'num_key_value_heads': 8,
+            'max_position_embeddings': 131072,
+            'rms_norm_eps': 1e-6,
+        },
+        layers=_all_local,
+    ),
+    'qwen2': _QWEN,
+    'qwen3': _QWEN._replace(
+        fixed=_SILU | _NO_BIAS,
+        defaults=_QWEN.defaults | {'head_dim': 128},
+        quirks=lambda raw: {'qk_norm': True},
+    ),
+    'gemma2': _GEMMA,
+    'gemma3_text': _GEMMA._replace(
+        read=_GEMMA.read | {'rope_local_base_freq', 'sliding_window_pattern'},
+        defaults=_GEMMA.defaults
+        | {
+            'vocab_size': 262208,
+            'max_position_embeddings': 131072,
+            'rope_theta': 1e6,
+            'rope_local_base_freq': 1e4,
+            'attn_logit_softcapping': None,
+            'final_logit_softcapping': None,
+            '_sliding_window_pattern': 6,
+        },
+        quirks=lambda raw: _gemma(raw) | {'qk_norm': True},
+    ),
+}

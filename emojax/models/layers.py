@@ -1,11 +1,14 @@
 """The parts of a block: norm, rotary attention over a cache, gated mlp."""
 
+import functools
+
 import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
 
 from emojax.models import config as config_lib
+from emojax.models import rope
 
 Array = jax.Array
 TransformerConfig = config_lib.TransformerConfig
@@ -34,49 +37,72 @@ class Cache:
 
 
 class Einsum(nn.Module):
-  """Contracts the input with a weight whose axes the equation names."""
+  """Contracts the input with a weight whose axes the equation names.
+
+  A bias has those axes of the weight that are left in the output.
+  """
 
   equation: str
   config: TransformerConfig
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     c = self.config
-    axes = self.equation.split(',')[1].split('->')[0]
-    shape = tuple(c.sizes(axes).values())
-    w = self.param('w', nn.initializers.normal(0.02), shape, c.dtype)
-    return jnp.einsum(
-        self.equation, x.astype(c.dtype), w, precision=c.precision
+    axes, out_axes = self.equation.split(',')[1].split('->')
+    left = ''.join(axis for axis in out_axes if axis in axes)
+    if c.int8:
+      w = self._param('w', nn.initializers.zeros, axes, jnp.int8)
+    else:
+      w = self._param('w', nn.initializers.normal(0.02), axes, c.dtype)
+    out = jnp.einsum(
+        self.equation,
+        x.astype(c.dtype),
+        w.astype(c.dtype),
+        precision=c.precision,
     )
+    if c.int8:  # Scaled afterwards, so that only int8 is read from memory.
+      ones = nn.initializers.ones
+      scale = self._param('w_scale', ones, left, jnp.float32)
+      out = (out.astype(jnp.float32) * scale).astype(c.dtype)
+    if self.bias:
+      out = out + self._param('b', nn.initializers.zeros, left, c.dtype)
+    return out
+
+  def _param(self, name: str, init, axes: str, dtype) -> Array:
+    shape = tuple(self.config.sizes(axes).values())
+    init = nn.with_logical_partitioning(init, tuple(axes))
+    return self.param(name, init, shape, dtype)
 
 
 class RMSNorm(nn.Module):
-  """Divides by the root mean square over D and scales; float32 in and out."""
+  """Divides by the root mean square of the last axis and scales; float32."""
 
   config: TransformerConfig
+  axis: str = 'D'
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     c = self.config
-    scale = self.param('scale', nn.initializers.ones, (c.width,), jnp.float32)
+    init = nn.with_logical_partitioning(
+        nn.initializers.constant(1 - c.norm_offset), (self.axis,)
+    )
+    shape = tuple(c.sizes(self.axis).values())
+    scale = self.param('scale', init, shape, jnp.float32)
+    x = x.astype(jnp.float32)
     variance = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(variance + c.norm_epsilon) * scale
+    return (
+        x * jax.lax.rsqrt(variance + c.norm_epsilon) * (c.norm_offset + scale)
+    )
 
 
-def rotate(x: Array, position: Array, base: float) -> Array:
-  """Rotary position embedding, halves convention: [B, T, ..., H] -> same."""
-  half = x.shape[-1] // 2
-  frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
-  angle = position[..., None].astype(jnp.float32) * frequency
-  angle = angle.reshape(position.shape + (1,) * (x.ndim - 3) + (half,))
-  sin, cos = jnp.sin(angle), jnp.cos(angle)
-  a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-  out = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-  return out.astype(x.dtype)
+def softcap(x: Array, cap: float | None) -> Array:
+  """Squeezes x into (-cap, cap); None leaves it as it is."""
+  return x if cap is None else cap * jnp.tanh(x / cap)
 
 
 def attend(
-    q: Array, k: Array, v: Array, mask: Array, precision: jax.lax.Precision
+    q: Array, k: Array, v: Array, mask: Array, config: TransformerConfig
 ) -> Array:
   """Softmax attention; logits and softmax in float32.
 
@@ -88,11 +114,12 @@ def attend(
     k: [B, S, K, H].
     v: [B, S, K, H].
     mask: [B, T, S] bool, True where T may see S.
-    precision: of the products.
+    config: its precision and soft cap.
 
   Returns:
     [B, T, K, G, H].
   """
+  precision = config.precision
   b, t, heads, groups, h = q.shape
   q = q.transpose(0, 2, 3, 1, 4).reshape(b, heads, groups * t, h)
   logits = jnp.einsum(
@@ -102,6 +129,7 @@ def attend(
       precision=precision,
       preferred_element_type=jnp.float32,
   ).reshape(b, heads, groups, t, -1)
+  logits = softcap(logits, config.attention_softcap)
   logits = jnp.where(mask[:, None, None], logits, jnp.finfo(jnp.float32).min)
   weights = jax.nn.softmax(logits).astype(v.dtype)
   out = jnp.einsum(
@@ -126,14 +154,27 @@ class Attention(nn.Module):
       mask: Array,
       cache: Cache | None,
       layer: Array,
+      frequency: Array,
   ) -> tuple[Array, Cache | None]:
-    """[B, T, D], [B, T], [B, T, S] -> [B, T, D] and the fuller cache."""
+    """Returns what is written, and the fuller cache.
+
+    Args:
+      x: [B, T, D].
+      position: [B, T].
+      mask: [B, T, S].
+      cache: of all layers.
+      layer: [], this one.
+      frequency: [H / 2], this layer's.
+    """
     c = self.config
-    q = Einsum('BTD,DKGH->BTKGH', c, name='q')(x)
-    k = Einsum('BSD,DKH->BSKH', c, name='k')(x)
-    v = Einsum('BSD,DKH->BSKH', c, name='v')(x)
-    q = rotate(q, position, c.rope_base)
-    k = rotate(k, position, c.rope_base)
+    q = Einsum('BTD,DKGH->BTKGH', c, c.attention_bias, name='q')(x)
+    k = Einsum('BSD,DKH->BSKH', c, c.attention_bias, name='k')(x)
+    v = Einsum('BSD,DKH->BSKH', c, c.attention_bias, name='v')(x)
+    if c.qk_norm:
+      q = RMSNorm(c, 'H', name='q_norm')(q).astype(q.dtype)
+      k = RMSNorm(c, 'H', name='k_norm')(k).astype(k.dtype)
+    q = rope.rotate(q, position, frequency)
+    k = rope.rotate(k, position, frequency)
     if cache is not None:
       start = (layer, 0, cache.used, 0, 0)
       cache = cache.replace(
@@ -141,12 +182,19 @@ class Attention(nn.Module):
           v=jax.lax.dynamic_update_slice(cache.v, v[None], start),
       )
       k, v = cache.k[layer], cache.v[layer]
-    out = attend(q * c.head_dim**-0.5, k, v, mask, c.precision)
+    scale = c.head_dim**-0.5 if c.query_scale is None else c.query_scale
+    out = attend(q * scale, k, v, mask, c)
     return Einsum('BTKGH,KGHD->BTD', c, name='o')(out), cache
 
 
+_ACTIVATIONS = {
+    'silu': jax.nn.silu,
+    'gelu_tanh': functools.partial(jax.nn.gelu, approximate=True),
+}
+
+
 class Mlp(nn.Module):
-  """The gated feed-forward layer, SiLU as its gate."""
+  """The gated feed-forward layer."""
 
   config: TransformerConfig
 
@@ -156,4 +204,6 @@ class Mlp(nn.Module):
     c = self.config
     gate = Einsum('BTD,DF->BTF', c, name='gate')(x)
     up = Einsum('BTD,DF->BTF', c, name='up')(x)
-    return Einsum('BTF,FD->BTD', c, name='down')(jax.nn.silu(gate) * up)
+    return Einsum('BTF,FD->BTD', c, name='down')(
+        _ACTIVATIONS[c.activation](gate) * up
+    )

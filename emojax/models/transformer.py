@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from emojax import steering
 from emojax.models import config as config_lib
 from emojax.models import layers
+from emojax.models import rope
 from emojax.models import taps
 
 Array = jax.Array
@@ -23,6 +24,8 @@ class PerLayer:
   """What differs between layers: every leaf is scanned along its L axis."""
 
   layer: Array
+  frequency: Array
+  local: Array
   directions: Array | None = None
   strength: Array | None = None
   probes: Array | None = None
@@ -34,6 +37,7 @@ class Shared:
 
   position: Array
   mask: Array
+  local_mask: Array
   interventions: steering.Interventions | None
   readout: taps.Readout | None
 
@@ -55,16 +59,22 @@ class Block(nn.Module):
     tap = lambda name, x: taps.Tap(name=name)(
         x, shared.readout, per_layer.probes
     )
+    norm = lambda name: layers.RMSNorm(c, name=name)
     x = tap('resid_pre', x)
     out, cache = layers.Attention(c, name='attn')(
-        layers.RMSNorm(c, name='attn_norm')(x),
+        norm('attn_norm')(x),
         shared.position,
-        shared.mask,
+        jnp.where(per_layer.local, shared.local_mask, shared.mask),
         cache,
         per_layer.layer,
+        per_layer.frequency,
     )
+    if c.post_norms:
+      out = norm('attn_post_norm')(out)
     x = tap('resid_mid', x + out.astype(jnp.float32))
-    out = layers.Mlp(c, name='mlp')(layers.RMSNorm(c, name='mlp_norm')(x))
+    out = layers.Mlp(c, name='mlp')(norm('mlp_norm')(x))
+    if c.post_norms:
+      out = norm('mlp_post_norm')(out)
     x = x + out.astype(jnp.float32)
     if shared.interventions is not None:
       x = steering.steer(
@@ -88,7 +98,8 @@ class Transformer(nn.Module):
 
   def setup(self):
     c = self.config
-    init = nn.initializers.normal(0.02)
+    normal = nn.initializers.normal(0.02)
+    init = nn.with_logical_partitioning(normal, ('V', 'D'))
     self.embedding = self.param(
         'embedding', init, (c.vocab_size, c.width), c.dtype
     )
@@ -104,6 +115,7 @@ class Transformer(nn.Module):
         split_rngs={'params': True},
         in_axes=(0, nn.broadcast),
         length=c.num_layers,
+        metadata_params={nn.PARTITION_NAME: 'L'},
     )(c)
     self.norm = layers.RMSNorm(c)
     self.final_norm = taps.Tap()
@@ -142,30 +154,15 @@ class Transformer(nn.Module):
     c = self.config
     if valid is None:
       valid = jnp.ones(tokens.shape, bool)
-    position = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
-    key_position, key_valid = position, valid
-    if cache is not None:
-      before = cache.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
-      position = position + before
-      place = lambda old, new: jax.lax.dynamic_update_slice(
-          old, new, (0, cache.used)
-      )
-      key_position = place(cache.position, position)
-      key_valid = place(cache.valid, valid)
-    mask = key_valid[:, None, :] & (
-        key_position[:, None, :] <= position[:, :, None]
-    )
-    x = self.embedding[tokens].astype(jnp.float32)
-    x = self.embed(x, readout)
-    per_layer = PerLayer(jnp.arange(c.num_layers))
-    if interventions is not None:
-      per_layer = per_layer.replace(
-          directions=interventions.directions.swapaxes(0, 1),
-          strength=interventions.strength.T,
-      )
-    if readout is not None and readout.directions is not None:
-      per_layer = per_layer.replace(probes=readout.directions.swapaxes(0, 1))
-    shared = Shared(position, mask, interventions, readout)
+    position, key_position, key_valid = _positions(valid, cache)
+    behind = position[:, :, None] - key_position[:, None, :]
+    mask = key_valid[:, None, :] & (behind >= 0)
+    local_mask = mask if c.window is None else mask & (behind < c.window)
+    # Rounded as the weights are, for so the model was trained.
+    scale = jnp.asarray(c.embedding_scale, c.dtype).astype(jnp.float32)
+    x = self.embed(self.embedding[tokens].astype(jnp.float32) * scale, readout)
+    per_layer = _per_layer(c, interventions, readout)
+    shared = Shared(position, mask, local_mask, interventions, readout)
     (x, cache), _ = self.layers((x, cache), per_layer, shared)
     if cache is not None:
       cache = cache.replace(
@@ -179,10 +176,46 @@ class Transformer(nn.Module):
     """[..., D] after the final norm -> logits [..., V], float32."""
     c = self.config
     table = self.embedding if c.tied_embeddings else self.unembedding
-    return jnp.einsum(
+    logits = jnp.einsum(
         '...D,VD->...V',
         x.astype(c.dtype),
         table,
         precision=c.precision,
         preferred_element_type=jnp.float32,
     )
+    return layers.softcap(logits, c.final_softcap)
+
+
+def _positions(
+    valid: Array, cache: layers.Cache | None
+) -> tuple[Array, Array, Array]:
+  """Counts valid tokens: positions [B, T], and [B, S] and validity of keys."""
+  position = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
+  if cache is None:
+    return position, position, valid
+  before = cache.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
+  position = position + before
+  place = lambda old, new: jax.lax.dynamic_update_slice(
+      old, new, (0, cache.used)
+  )
+  return position, place(cache.position, position), place(cache.valid, valid)
+
+
+def _per_layer(
+    config: config_lib.TransformerConfig,
+    interventions: steering.Interventions | None,
+    readout: taps.Readout | None,
+) -> PerLayer:
+  out = PerLayer(
+      layer=jnp.arange(config.num_layers),
+      frequency=jnp.asarray(rope.frequencies(config)),
+      local=jnp.asarray(config.local_layers),
+  )
+  if interventions is not None:
+    out = out.replace(
+        directions=interventions.directions.swapaxes(0, 1),
+        strength=interventions.strength.T,
+    )
+  if readout is not None and readout.directions is not None:
+    out = out.replace(probes=readout.directions.swapaxes(0, 1))
+  return out
