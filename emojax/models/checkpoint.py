@@ -1,29 +1,44 @@
-"""Weights from GGUF or safetensors onto the device, tensor by tensor."""
+"""A checkpoint, opened: its config, and tensors to be read when wanted."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
 import hashlib
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
-import einops
-import flax.traverse_util
+from absl import logging
 import gguf
-import jax
-import jax.numpy as jnp
 import numpy as np
 import safetensors
-import tqdm
 
 from emojax import errors
 from emojax import files
 from emojax.models import config as config_lib
-from emojax.models import families
+from emojax.models import config_json
+from emojax.models import gguf_metadata
 
 Path = pathlib.Path
-_FLOATS = ('float16', 'bfloat16', 'float32', 'float64')
-# Tensors are read one at a time, when they are asked for.
-Tensors = Mapping[str, Callable[[], np.ndarray]]
+# Where checkpoints that also see have their language model, and the rest.
+_LANGUAGE = (
+    ('language_model.model.', 'model.'),
+    ('language_model.lm_head.', 'lm_head.'),
+    ('model.language_model.', 'model.'),
+)
+_VISION = ('vision_tower.', 'multi_modal_projector.')
+
+
+class Tensor(NamedTuple):
+  """A stored tensor.
+
+  Attributes:
+    shape: in the axes of the file.
+    dtype: of the stored values.
+    read: slices, one an axis -> that part of it.
+  """
+
+  shape: tuple[int, ...]
+  dtype: str
+  read: Callable[[tuple[slice, ...]], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +48,21 @@ class Checkpoint:
   Attributes:
     metadata: the GGUF's key-value pairs; empty for a folder.
     form: 'gguf' or 'hf', the column of the table that the names are in.
+    config_json: what Hugging Face's `config.json` says or would say.
+    tensors: by the name that `form` gives them.
   """
 
   path: Path
   form: str
-  family: str
+  config_json: Mapping[str, Any]
   config: config_lib.TransformerConfig
   metadata: Mapping[str, Any]
-  tensors: Tensors
+  tensors: Mapping[str, Tensor]
   sha256: str
+
+  @property
+  def family(self) -> str:
+    return self.config_json['model_type']
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -51,75 +72,6 @@ def open_checkpoint(path: Path) -> Checkpoint:
     InputError: it is missing, damaged, or of a family that is not supported.
   """
   return _open_gguf(path) if path.is_file() else _open_folder(path)
-
-
-def load_params(checkpoint: Checkpoint, dtype: Any) -> dict[str, Any]:
-  """Reads all weights in `dtype`, norms in float32.
-
-  The table is strict both ways: every tensor of the model is in the file, and
-  every tensor of the file is used.
-
-  Returns:
-    The params of `transformer.Transformer(checkpoint.config)`.
-  """
-  c = checkpoint.config
-  rows = [
-      row
-      for row in families.TABLES[checkpoint.family]
-      if not (row.path == 'unembedding' and c.tied_embeddings)
-  ]
-  flat = {}
-  unread = set(checkpoint.tensors)
-  if c.tied_embeddings:  # Some files repeat the embedding under this name.
-    unread.discard('lm_head.weight')
-  for row in tqdm.tqdm(rows, 'Weights  ', leave=False, unit='tensor'):
-    name, axes = (
-        (row.gguf, row.gguf_axes)
-        if checkpoint.form == 'gguf'
-        else (row.hf, row.hf_axes)
-    )
-    layers = range(c.num_layers) if '{i}' in name else [None]
-    names = [name.format(i=i) for i in layers]
-    target = jnp.float32 if row.path.endswith('scale') else dtype
-    parts = [_read(checkpoint, name, axes, target) for name in names]
-    stacked = np.stack(parts) if layers != [None] else parts[0]
-    flat[tuple(row.path.split('/'))] = jax.device_put(stacked)
-    unread -= set(names)
-  if unread:
-    raise errors.InputError(
-        f'{checkpoint.path}: tensors that a {checkpoint.family} model does not'
-        f' have: {", ".join(sorted(unread)[:5])}.'
-    )
-  return {'params': flax.traverse_util.unflatten_dict(flat)}
-
-
-def _read(
-    checkpoint: Checkpoint, name: str, axes: str, dtype: Any
-) -> np.ndarray:
-  """Returns one tensor in our axes."""
-  c = checkpoint.config
-  sizes = c.sizes('LDFVKGH') | {'half': c.head_dim // 2, 'two': 2}
-  theirs, ours = axes.split(' -> ')
-  letters = theirs.replace('(', ' ').replace(')', ' ').split()
-  used = {letter: sizes[letter] for letter in letters}
-  try:
-    tensor = checkpoint.tensors[name]()
-    if tensor.dtype.name not in _FLOATS:
-      raise errors.InputError(
-          f'{checkpoint.path}: {name} is {tensor.dtype.name}: quantised'
-          ' safetensors are not supported; give the unquantised model.'
-      )
-    return einops.rearrange(tensor, axes, **used).astype(dtype)
-  except KeyError as error:
-    raise errors.InputError(
-        f'{checkpoint.path}: no tensor {name!r}: the checkpoint is not whole;'
-        ' fetch it again.'
-    ) from error
-  except einops.EinopsError as error:
-    raise errors.InputError(
-        f'{checkpoint.path}: {name} has shape {tensor.shape}, which does not'
-        f' fit {theirs!r} with {used}.'
-    ) from error
 
 
 def _open_gguf(path: Path) -> Checkpoint:
@@ -132,20 +84,30 @@ def _open_gguf(path: Path) -> Checkpoint:
     raise errors.InputError(
         f'{path}: not a whole GGUF file ({error}); fetch it again.'
     ) from error
-  tensors = {
-      t.name: lambda t=t: gguf.dequantize(t.data, t.tensor_type)
-      for t in reader.tensors
-  }
-  config = families.from_gguf(metadata, frozenset(tensors))
+  tensors = {t.name: _gguf_tensor(t) for t in reader.tensors}
+  divisors = tensors.pop('rope_freqs.weight', None)
+  raw = gguf_metadata.to_config_json(
+      metadata,
+      tied='output.weight' not in tensors,
+      rope_divisors=None if divisors is None else divisors.read((slice(None),)),
+  )
   return Checkpoint(
       path=path,
       form='gguf',
-      family=metadata['general.architecture'],
-      config=config,
+      config_json=raw,
+      config=config_json.read(raw),
       metadata=metadata,
       tensors=tensors,
       sha256=files.sha256(path),
   )
+
+
+def _gguf_tensor(tensor: gguf.ReaderTensor) -> Tensor:
+  def read(index):  # Dequantising is of whole rows: cut afterwards.
+    return gguf.dequantize(tensor.data, tensor.tensor_type)[index]
+
+  shape = tuple(int(size) for size in reversed(tensor.shape))
+  return Tensor(shape, 'F32', read)
 
 
 def _open_folder(path: Path) -> Checkpoint:
@@ -156,18 +118,21 @@ def _open_folder(path: Path) -> Checkpoint:
   raw = files.read_json(path / 'config.json')
   if not isinstance(raw, dict):
     raise errors.InputError(f'{path}/config.json: not a JSON object.')
-  config = families.from_hugging_face(raw)
+  text = config_json.text_config(raw)
+  config = config_json.read(text)
   shards = sorted(path.glob('*.safetensors'))
   if not shards:
     raise errors.InputError(f'{path}: no .safetensors file.')
   tensors = {}
   for shard in shards:
     tensors |= _open_shard(shard)
+  if raw is not text and raw.get('model_type') == 'gemma3':
+    tensors = _language_model(path, tensors)
   digests = ''.join(files.sha256(shard) for shard in shards)
   return Checkpoint(
       path=path,
       form='hf',
-      family=raw['model_type'],
+      config_json=text,
       config=config,
       metadata={},
       tensors=tensors,
@@ -175,13 +140,37 @@ def _open_folder(path: Path) -> Checkpoint:
   )
 
 
-def _open_shard(path: Path) -> dict[str, Callable[[], np.ndarray]]:
+def _language_model(
+    path: Path, tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+  """Leaves what sees out of a checkpoint that reads and sees."""
+  out, left = {}, 0
+  for name, tensor in tensors.items():
+    if name.removeprefix('model.').startswith(_VISION):
+      left += 1
+      continue
+    for theirs, ours in _LANGUAGE:
+      if name.startswith(theirs):
+        name = ours + name.removeprefix(theirs)
+        break
+    out[name] = tensor
+  logging.info(
+      '%s also sees: taking its language model, leaving %d tensors of vision.',
+      path,
+      left,
+  )
+  return out
+
+
+def _open_shard(path: Path) -> dict[str, Tensor]:
   try:
-    # The 'flax' reader knows bfloat16, which NumPy's does not.
-    file = safetensors.safe_open(path, framework='flax')
-    names = list(file.keys())
+    file = safetensors.safe_open(path, framework='numpy')
+    parts = {name: file.get_slice(name) for name in file.keys()}
   except (safetensors.SafetensorError, OSError) as error:
     raise errors.InputError(
         f'{path}: not a whole safetensors file ({error}); fetch it again.'
     ) from error
-  return {name: lambda n=name: np.asarray(file.get_tensor(n)) for name in names}
+  return {
+      name: Tensor(tuple(part.get_shape()), part.get_dtype(), part.__getitem__)
+      for name, part in parts.items()
+  }

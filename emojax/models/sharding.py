@@ -1,0 +1,110 @@
+"""Where arrays lie: one mesh, one table of axis letter -> mesh axes."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+from jax.experimental import mesh_utils
+import jax.numpy as jnp
+
+from emojax import errors
+
+# Letters that are not here lie whole on every device. A matrix is cut along the
+# axis that it does not share with the residual stream, so that a block needs
+# one sum over `model` after attention and one after the mlp.
+RULES = {
+    'B': ('data', 'fsdp'),
+    'D': ('fsdp',),
+    'K': ('model',),
+    'F': ('model',),
+    'V': ('model',),
+}
+
+
+def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
+  """Arranges all devices: data x fsdp x model.
+
+  Args:
+    data: copies of the model, each with its own rows of a batch.
+    model: devices that share the heads, the mlp and the vocabulary.
+    fsdp: devices that share what is left of the weights and split the rows.
+      One size can be -1: the devices that the others leave.
+
+  Raises:
+    InputError: the sizes do not multiply to the number of devices.
+  """
+  sizes = {'data': data, 'fsdp': fsdp, 'model': model}
+  devices = jax.device_count()
+  given = math.prod(size for size in sizes.values() if size != -1)
+  free = [name for name, size in sizes.items() if size == -1]
+  if len(free) > 1 or given < 1 or min(sizes.values()) < -1:
+    raise errors.InputError(
+        f'A mesh of {_written(sizes)}: the sizes are above 0, and one of them'
+        ' can be -1.'
+    )
+  if devices % given if free else devices != given:
+    raise errors.InputError(
+        f'A mesh of {_written(sizes)} does not fit {devices} devices: the sizes'
+        ' multiply to their number, and one of them can be -1.'
+    )
+  sizes |= {name: devices // given for name in free}
+  # jax.make_mesh refuses 8 x 8 on a v5p-128 and 32 x 2 on 64 chips of v6e:
+  # their wires are no such grid unless a physical axis is split.
+  grid = mesh_utils.create_device_mesh(
+      tuple(sizes.values()), allow_split_physical_axes=True
+  )
+  auto = (jax.sharding.AxisType.Auto,) * len(sizes)  # Linen needs it.
+  return jax.sharding.Mesh(grid, tuple(sizes), axis_types=auto)
+
+
+def place(
+    mesh: jax.sharding.Mesh, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> jax.sharding.NamedSharding:
+  """Says where an array lies.
+
+  An axis that its devices do not divide is not cut: one key-value head lies
+  whole on each of four devices.
+
+  Args:
+    mesh: some of its axes have the names of `RULES`.
+    axes: a letter an axis of the array.
+    shape: its size.
+  """
+  spec = []
+  for letter, size in zip(axes, shape, strict=True):
+    names = [n for n in RULES.get(letter, ()) if mesh.shape.get(n, 1) > 1]
+    devices = math.prod(mesh.shape[name] for name in names)
+    spec.append(tuple(names) if names and size % devices == 0 else None)
+  return jax.sharding.NamedSharding(mesh, jax.P(*spec))
+
+
+def abstract_params(model: nn.Module, mesh: jax.sharding.Mesh | None) -> Any:
+  """Returns what `model.init` would: shapes, dtypes and places, no numbers.
+
+  Args:
+    model: a `Transformer`.
+    mesh: that the parameters lie on; the first device alone if None.
+
+  Returns:
+    {'params': tree of jax.ShapeDtypeStruct}.
+  """
+  boxed = jax.eval_shape(
+      model.init, jax.random.key(0), jnp.zeros((1, 1), jnp.int32)
+  )
+  if mesh is None:
+    alone = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    where = lambda axes, x: alone
+  else:
+    where = lambda axes, x: place(mesh, axes, x.shape)
+  return jax.tree.map(
+      lambda axes, x: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=where(axes, x)
+      ),
+      nn.get_partition_spec(boxed),
+      nn.unbox(boxed),
+  )
+
+
+def _written(sizes: dict[str, int]) -> str:
+  return ' x '.join(f'{name}={size}' for name, size in sizes.items())
