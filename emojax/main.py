@@ -23,7 +23,7 @@ from ml_collections import config_flags
 
 from emojax import errors
 
-EXPERIMENTS = ('quickstart', 'read')
+EXPERIMENTS = ('quickstart', 'read', 'convert')
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', help_string='The experiment: a file of configs/.'
