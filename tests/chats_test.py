@@ -10,10 +10,10 @@ from emojax.data import chats
 USER = {'role': 'user', 'content': 'Is it late?'}
 REPLY = {'role': 'assistant', 'content': 'It is noon.'}
 SYSTEM = {'role': 'system', 'content': 'Be brief.'}
-# Gemma's and Llama's templates strip contents, and Llama's writes a BOS.
-STRIPPING = (
-    '{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}\n'
-    '{{ m.content | trim }}<|im_end|>\n{% endfor %}'
+BOS = '<|endoftext|>'
+CHATML = (
+    '{% for m in messages %}<|im_start|>{{ m.role }}\n'
+    '{{ m.content }}<|im_end|>\n{% endfor %}'
     '{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}'
 )
 
@@ -87,25 +87,97 @@ def test_the_assistant_s_turn_begins_with_its_header(tokenizer):
     assert ''.join(chat.pieces[: chat.turn]).endswith('late?<|im_end|>\n')
 
 
-def test_a_template_that_strips_contents_still_has_roles(tokenizer):
-  other = dataclasses.replace(tokenizer, template=STRIPPING)
-  padded = {'role': 'user', 'content': '  Is it late?\n'}
-  chat = chats.encode_chat(other, [padded, REPLY])
-  assert spans(chat, 'user') == 'Is it late?'
+def test_every_token_of_a_character_is_in_the_message(tokenizer):
+  # Made of several tokens, the character belongs to the first; the others are
+  # ''. So it ends and begins messages here.
+  split = '\N{MELTING FACE}'
+  assert len(tokenizer.encode(split, bos=False).ids) > 1
+  chat = chats.encode_chat(tokenizer, [USER | {'content': split}] * 2)
+  assert [p for p, m in zip(chat.pieces, chat.message) if m == 0][0] == split
+  after = [i for i, m in enumerate(chat.message) if m == 0][-1] + 1
+  assert chat.pieces[after] == '<|im_end|>'
+  assert not [
+      p for p, role in zip(chat.pieces, chat.roles) if role != 'user' and not p
+  ]
+
+
+@pytest.mark.parametrize(
+    'content', ['\ue000', '\ue0000\ue001', 'a\ue0001\ue001b', '\ue001\ue000']
+)
+def test_contents_may_hold_the_characters_that_mark_contents(
+    tokenizer, content
+):
+  chat = chats.encode_chat(tokenizer, [USER | {'content': content}, REPLY])
+  assert spans(chat, 'user') == content
   assert spans(chat, 'assistant') == 'It is noon.'
 
 
-def test_a_template_that_writes_bos_gives_it_once(tokenizer):
-  bos = tokenizer.backend.token_to_id('<|endoftext|>')
+@pytest.mark.parametrize('mark', ['\ue0000\ue001', '\ue0007\ue001'])
+def test_a_template_cannot_forge_the_marks_of_contents(tokenizer, mark):
+  forging = dataclasses.replace(tokenizer, template=f'{mark}{CHATML}')
+  with pytest.raises(errors.InputError, match='changes or drops messages'):
+    chats.encode_chat(forging, [USER])
+
+
+@pytest.mark.parametrize(
+    'stripped, expected',
+    [
+        ('m.content', ' \n Is it late? \n '),
+        ('m.content | trim', 'Is it late?'),
+        ('m.content.rstrip()', ' \n Is it late?'),
+        ('m.content.lstrip()', 'Is it late? \n '),
+        # One way for the system message, another for the user's.
+        ("m.content | trim if m.role == 'user' else m.content", 'Is it late?'),
+    ],
+)
+def test_a_template_that_strips_contents_still_has_roles(
+    tokenizer, stripped, expected
+):
+  stripping = dataclasses.replace(
+      tokenizer, template=CHATML.replace('m.content', stripped)
+  )
+  padded = USER | {'content': ' \n Is it late? \n '}
+  chat = chats.encode_chat(stripping, [SYSTEM, padded, REPLY])
+  assert spans(chat, 'user') == expected
+  assert spans(chat, 'system') == 'Be brief.'
+  assert spans(chat, 'assistant') == 'It is noon.'
+
+
+@pytest.mark.parametrize('written', [0, 1])
+@pytest.mark.parametrize('wanted', [True, False])
+def test_bos_is_there_as_often_as_the_template_writes_it(
+    tokenizer, written, wanted
+):
+  bos = tokenizer.backend.token_to_id(BOS)
   other = dataclasses.replace(
       tokenizer,
-      template=STRIPPING,
-      bos=bos,
-      special={'bos_token': '<|endoftext|>'},
+      template='{{ bos_token }}' * written + CHATML,
+      bos=bos if wanted else None,
+      special={'bos_token': BOS},
   )
   chat = chats.encode_chat(other, [USER])
-  assert chat.ids.count(bos) == 1
-  assert chat.ids[0] == bos
+  assert chat.ids.count(bos) == written
+  assert (chat.ids[0] == bos) == bool(written)
+
+
+def test_a_template_that_writes_bos_twice_is_refused(tokenizer):
+  other = dataclasses.replace(
+      tokenizer,
+      template='{{ bos_token }}{{ bos_token }}' + CHATML,
+      special={'bos_token': BOS},
+  )
+  with pytest.raises(errors.InputError, match='twice at the beginning'):
+    chats.encode_chat(other, [USER])
+
+
+@pytest.mark.parametrize('messages', [[USER], [USER, REPLY], [REPLY]])
+def test_a_template_without_a_token_before_the_reply_is_refused(
+    tokenizer, messages
+):
+  bare = '{% for m in messages %}{{ m.content }}{% endfor %}'
+  other = dataclasses.replace(tokenizer, template=bare)
+  with pytest.raises(errors.InputError, match='no token can be read there'):
+    chats.encode_chat(other, messages)
 
 
 def test_a_message_cannot_forge_a_turn(tokenizer):

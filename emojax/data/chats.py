@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
-
-import jinja2
-import jinja2.sandbox
+import re
 
 from emojax import errors
+from emojax.data import templates
 from emojax.data import tokens
 
 Message = dict[str, str]
-ROLES = ('user', 'assistant', 'system', 'template')
-# A template is a stranger's program: what it may write is bounded.
-_MAX_CHARS = 4_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +20,11 @@ class Chat:
     pieces: the text of each token.
     roles: of each token: whose message it is in, or 'template'.
     message: of each token: the index of its message, or -1 in the template.
-    response: the index of the last template token before the reply: the last
-      token if the reply is still to come, else the one before the content of
-      the last message, if that is the assistant's.
+    response: the index of the last template token before the reply: where the
+      generation prompt ends, whether the reply is there or still to come.
     turn: the index of the first token after the last message that is not the
-      assistant's: where the assistant's turn begins, its header included.
+      assistant's: where the assistant's turn begins, its header included, or
+      the end of the user's (`[/INST]`) where that is all the header there is.
   """
 
   ids: tuple[int, ...]
@@ -47,19 +42,20 @@ def encode_chat(
 ) -> Chat:
   """Tokenises messages as the model was trained to see them.
 
+  The token ids are those of the rendered text as a whole, without anything
+  added. So BOS is there if the template writes it, and only then, as in
+  transformers: a model whose template leaves it out was trained without.
+
   Args:
     tokenizer: of the model.
-    messages: each with `role` and `content`. Unless the last is the
-      assistant's, the template's generation prompt follows.
+    messages: each with `role` (user, assistant or system) and `content`. Unless
+      the last is the assistant's, the template's generation prompt follows.
     reply_prefix: the first words of the reply, put after that prompt.
-
-  Returns:
-    The chat. Token ids are those of the rendered text as a whole; it has at
-    most one BOS.
 
   Raises:
     InputError: a message holds a control token (which would forge a turn), the
-      template fails, or the model has none.
+      template fails, changes messages, begins with two BOS or has no place for
+      a reply, or the model has none.
   """
   for message in messages:
     token = tokenizer.control_token_in(message['content'] + reply_prefix)
@@ -68,20 +64,25 @@ def encode_chat(
           f'A message contains the control token {token!r}; take it out.'
       )
   text, spans = _render(tokenizer, messages)
+  prompt = _prompt_size(tokenizer, messages, text, spans)
   if reply_prefix:
     spans.append(('assistant', len(text), len(text) + len(reply_prefix)))
     text += reply_prefix
   encoding = tokenizer.encode(text, bos=False)
-  message = [
-      _span_at(spans, start, piece)
-      for start, piece in zip(encoding.starts, encoding.pieces, strict=True)
-  ]
+  _refuse_two_bos(tokenizer, encoding.ids)
+  message = _message_of_tokens(spans, encoding)
   roles = [spans[m][0] if m >= 0 else 'template' for m in message]
-  size = len(message)
-  replied = spans[-1][0] == 'assistant'
-  response = message.index(len(spans) - 1) - 1 if replied else size - 1
+  # Tokens that end where the generation prompt does, or before.
+  places = zip(encoding.starts, encoding.pieces, strict=True)
+  response = sum(start + len(piece) <= prompt for start, piece in places) - 1
+  if response < 0 or roles[response] != 'template':
+    raise errors.InputError(
+        'The chat template writes nothing between the last message and the'
+        ' reply, so that no token can be read there; give another model.'
+    )
   asked = max(
-      (i for i in range(size) if roles[i] in ('user', 'system')), default=-1
+      (i for i, role in enumerate(roles) if role in ('user', 'system')),
+      default=-1,
   )
   return Chat(
       ids=encoding.ids,
@@ -91,6 +92,37 @@ def encode_chat(
       response=response,
       turn=_after_message(tokenizer, encoding, asked),
   )
+
+
+def _prompt_size(
+    tokenizer: tokens.Tokenizer,
+    messages: Sequence[Message],
+    text: str,
+    spans: list[tuple[str, int, int]],
+) -> int:
+  """Returns how many characters of the text the reply comes after.
+
+  Some templates write more before a reply that is there than they ask for it
+  with: a space, or the empty thoughts of a model that has none.
+  """
+  role, start, _ = spans[-1]
+  if role != 'assistant':
+    return len(text)
+  if len(messages) > 1 and messages[-2]['role'] != 'assistant':
+    prompt = apply_template(tokenizer, messages[:-1])
+    if text.startswith(prompt):
+      return min(start, len(prompt))
+  return start
+
+
+def _refuse_two_bos(tokenizer: tokens.Tokenizer, ids: tuple[int, ...]) -> None:
+  """Refuses the fault that costs the most and shows the least."""
+  bos = tokenizer.special.get('bos_token', '')
+  if ids[:2] == (tokenizer.backend.token_to_id(bos),) * 2:
+    raise errors.InputError(
+        f'The chat template writes {bos!r} twice at the beginning, and no model'
+        ' is trained so; take one out of it.'
+    )
 
 
 def _after_message(
@@ -117,73 +149,79 @@ def _render(
   Contents are found by rendering once more with marks in their places, never
   by searching for them: a message may well say 'user'.
   """
-  marks = [f'\ue000{i}\ue001' for i in range(len(messages))]
-  marked = [
-      m | {'content': mark} for m, mark in zip(messages, marks, strict=True)
-  ]
-  skeleton = apply_template(tokenizer, marked)
+  marked = [m | {'content': f'\ue000{i}\ue001'} for i, m in enumerate(messages)]
+  # What the template writes around contents, and in which order it puts them:
+  # some have the system message in the last turn of the user.
+  first, *rest = re.split(
+      '\ue000([0-9]{1,9})\ue001', apply_template(tokenizer, marked)
+  )
+  order, around = [int(i) for i in rest[::2]], rest[1::2]
   text = apply_template(tokenizer, messages)
-  # Some templates strip the contents.
-  for strip in (lambda s: s, str.strip):
-    spans, built, rest = [], '', skeleton
-    for message, mark in zip(messages, marks, strict=True):
-      head, found, rest = rest.partition(mark)
-      content = strip(message['content'])
-      if found:
-        start = len(built) + len(head)
-        spans.append((message['role'], start, start + len(content)))
-        built += head + content
-      else:
-        rest = head
-    if built + rest == text and len(spans) == len(messages):
-      return text, spans
+  spans = {}
+  if sorted(order) == list(range(len(messages))) and text.startswith(first):
+    at = len(first)
+    for i, after in zip(order, around, strict=True):
+      for content in _as_written(messages[i]['content']):
+        if text.startswith(content + after, at):
+          spans[i] = (messages[i]['role'], at, at + len(content))
+          at += len(content + after)
+          break
+    if len(spans) == len(messages) and at == len(text):
+      return text, [spans[i] for i in range(len(messages))]
   raise errors.InputError(
       'The chat template changes or drops messages, so that roles cannot be'
       ' told; give messages that it keeps (check their order and roles).'
   )
 
 
+def _as_written(content: str) -> tuple[str, ...]:
+  """What templates make of a content: many strip it, in one way or another."""
+  return (
+      content,
+      content.strip(),
+      content.rstrip(),
+      content.lstrip(),
+      content.strip('\n'),
+      content.rstrip('\n'),
+      content.lstrip('\n'),
+  )
+
+
 def apply_template(
     tokenizer: tokens.Tokenizer, messages: Sequence[Message]
 ) -> str:
-  """Renders the checkpoint's Jinja template in a sandbox."""
+  """Renders the checkpoint's Jinja template as transformers would.
+
+  A model that can think before it replies is told not to: then its reply begins
+  where the generation prompt ends.
+  """
   if tokenizer.template is None:
     raise errors.InputError(
         'This model has no chat template; give an instruct model.'
     )
-  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-      trim_blocks=True,
-      lstrip_blocks=True,
-      extensions=['jinja2.ext.loopcontrols'],
-  )
-  environment.globals['raise_exception'] = _raise_exception
-  variables: dict[str, Any] = dict(tokenizer.special)
-  variables['add_generation_prompt'] = messages[-1]['role'] != 'assistant'
-  size, parts = 0, []
-  try:
-    template = environment.from_string(tokenizer.template)
-    for part in template.generate(messages=messages, **variables):
-      size += len(part)
-      if size > _MAX_CHARS:
-        raise errors.InputError(
-            f'The chat template writes more than {_MAX_CHARS} characters.'
-        )
-      parts.append(part)
-  except errors.InputError:
-    raise
-  # The template is a stranger's program: it may fail in any way it likes.
-  except Exception as error:
-    raise errors.InputError(f'The chat template fails: {error}.') from error
-  return ''.join(parts)
+  variables = dict(tokenizer.special) | {
+      'messages': list(messages),
+      'tools': None,
+      'documents': None,
+      'add_generation_prompt': messages[-1]['role'] != 'assistant',
+      'enable_thinking': False,
+  }
+  return templates.render(tokenizer.template, variables)
 
 
-def _raise_exception(message: str) -> None:
-  raise jinja2.TemplateError(message)
-
-
-def _span_at(spans: list[tuple[str, int, int]], start: int, piece: str) -> int:
-  """Returns the span that a piece overlaps, or -1."""
-  for i, (_, first, last) in enumerate(spans):
-    if first < start + max(len(piece), 1) and start < last:
-      return i
-  return -1
+def _message_of_tokens(
+    spans: list[tuple[str, int, int]], encoding: tokens.Encoding
+) -> list[int]:
+  """Returns, for each token, the span that it overlaps, or -1."""
+  found = [-1]
+  for start, piece in zip(encoding.starts, encoding.pieces, strict=True):
+    if piece:  # Else it is the rest of a character that began before.
+      overlaps = (
+          i
+          for i, (_, first, last) in enumerate(spans)
+          if first < start + len(piece) and start < last
+      )
+      found.append(next(overlaps, -1))
+    else:
+      found.append(found[-1])
+  return found[1:]

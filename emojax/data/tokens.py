@@ -1,8 +1,10 @@
 """The tokenizer of a checkpoint: text -> ids, pieces and control tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
+import functools
 import hashlib
+import itertools
 import pathlib
 from typing import Any
 
@@ -10,17 +12,12 @@ import tokenizers
 
 from emojax import errors
 from emojax import files
+from emojax.data import gguf_tokenizer
 
-# How a GGUF names its pre-tokenizer -> the same in `tokenizers`.
-_PRE_TOKENIZERS = {
-    'smollm': tokenizers.pre_tokenizers.Sequence(
-        [
-            tokenizers.pre_tokenizers.Digits(individual_digits=True),
-            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    ),
-}
-_CONTROL = 3  # GGUF's token type for `<|im_start|>` and its like.
+_CONFIG = 'tokenizer_config.json'
+_GENERATION = 'generation_config.json'
+# The variables of a chat template that are texts of tokens.
+_SPECIAL = ('bos_token', 'eos_token', 'unk_token', 'pad_token')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Encoding:
   Attributes:
     ids: T token ids.
     pieces: the text of each token; joined they are the text. A character split
-      over several tokens belongs to the first of them, the others are ''.
+      over several tokens belongs to the first of them, the others are ''; one
+      that the vocabulary lacks belongs to the token beside it.
     starts: where each piece begins in the text; a BOS that is not in the text
       has piece '' and start 0.
   """
@@ -72,11 +70,12 @@ class Tokenizer:
     out = self.backend.encode(text, add_special_tokens=False)
     # A character in several tokens is the span of each: it counts once.
     ends = [0]
-    pieces = []
-    for start, end in out.offsets:
-      pieces.append(text[max(start, ends[-1]) : end])
+    for _, end in out.offsets:
       ends.append(max(end, ends[-1]))
+    if out.ids:  # What no token stands for belongs to the token beside it.
+      ends[-1] = len(text)
     ids, starts = list(out.ids), ends[:-1]
+    pieces = [text[i:j] for i, j in itertools.pairwise(ends)]
     if bos and self.bos is not None and ids[:1] != [self.bos]:
       ids, pieces, starts = [self.bos] + ids, [''] + pieces, [0] + starts
     return Encoding(tuple(ids), tuple(pieces), tuple(starts))
@@ -85,58 +84,39 @@ class Tokenizer:
     """Returns the text of `ids`, without control tokens."""
     return self.backend.decode(ids, skip_special_tokens=True)
 
+  def encode_word(self, word: str) -> tuple[int, ...]:
+    """Returns the ids of a word inside a text, after a space.
+
+    Not those of ' word' alone: some tokenizers put a space before every text.
+    """
+    before = self.encode('a', bos=False).ids
+    return self.encode(f'a {word}', bos=False).ids[len(before) :]
+
   def control_token_in(self, text: str) -> str | None:
     """Returns a control token that is written out in `text`, if there is."""
-    for token in self.backend.get_added_tokens_decoder().values():
-      if token.special and token.content in text:
-        return token.content
-    return None
+    return next((token for token in self._control if token in text), None)
+
+  @functools.cached_property
+  def _control(self) -> tuple[str, ...]:
+    # Gemma has six thousand, and asking the backend for them takes a while.
+    added = self.backend.get_added_tokens_decoder().values()
+    return tuple(token.content for token in added if token.special)
 
 
 def from_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
   """Builds the tokenizer that a GGUF file describes.
 
   Raises:
-    InputError: a kind of tokenizer that is not supported.
+    InputError: a kind of tokenizer that is not supported, or damaged metadata.
   """
-
-  def get(key: str, default: Any = None) -> Any:
-    return metadata.get(f'tokenizer.ggml.{key}', default)
-
-  kind, pre = get('model'), get('pre')
-  if kind != 'gpt2' or pre not in _PRE_TOKENIZERS:
-    raise errors.InputError(
-        f'The tokenizer of this GGUF ({kind!r}, {pre!r}) is not supported'
-        f' (gpt2 with {", ".join(sorted(_PRE_TOKENIZERS))} is); use the Hugging'
-        ' Face folder of the model instead.'
-    )
-  tokens = get('tokens')
-  backend = tokenizers.Tokenizer(
-      tokenizers.models.BPE(
-          vocab={token: i for i, token in enumerate(tokens)},
-          merges=[tuple(merge.split(' ')) for merge in get('merges')],
-      )
-  )
-  backend.pre_tokenizer = _PRE_TOKENIZERS[pre]
-  backend.decoder = tokenizers.decoders.ByteLevel()
-  backend.add_special_tokens(
-      [
-          tokenizers.AddedToken(token, special=True, normalized=False)
-          for token, kind in zip(tokens, get('token_type'), strict=False)
-          if kind == _CONTROL
-      ]
-  )
-  special = {
-      f'{name}_token': tokens[get(f'{name}_token_id')]
-      for name in ('bos', 'eos')
-      if get(f'{name}_token_id') is not None
-  }
+  vocabulary = gguf_tokenizer.read(metadata)
+  backend = gguf_tokenizer.build(vocabulary)
   return Tokenizer(
       backend=backend,
-      bos=get('bos_token_id') if get('add_bos_token', False) else None,
-      stop=(get('eos_token_id'),),
-      template=metadata.get('tokenizer.chat_template'),
-      special=special,
+      bos=vocabulary.bos,
+      stop=_stop(backend, vocabulary.stop),
+      template=vocabulary.template,
+      special=vocabulary.special,
   )
 
 
@@ -146,38 +126,146 @@ def from_folder(path: pathlib.Path) -> Tokenizer:
   Raises:
     InputError: there is none, or it is damaged.
   """
+  config = _optional_json(path / _CONFIG)
+  backend = _read_backend(path, config)
+  special = {name: _token_text(path, config, name) for name in _SPECIAL}
+  special = {name: text for name, text in special.items() if text is not None}
+  stated = _optional_json(path / _GENERATION).get('eos_token_id')
+  stated = stated if isinstance(stated, list) else [stated]
+  stated = [i for i in stated if i is not None]
+  for i in stated:
+    if type(i) is not int or not 0 <= i < backend.get_vocab_size():
+      raise errors.InputError(
+          f'{path / _GENERATION}: eos_token_id {i!r:.40} is no token of the'
+          ' tokenizer beside it; they do not belong together.'
+      )
+  eos = backend.token_to_id(special.get('eos_token', ''))
+  bos = backend.token_to_id(special.get('bos_token', ''))
+  wants_bos = config.get('add_bos_token')
+  if not isinstance(wants_bos, bool):
+    # What the checkpoint's own post-processor puts before raw text.
+    wants_bos = backend.encode('a').ids[:1] == [bos]
+  return Tokenizer(
+      backend=backend,
+      bos=bos if wants_bos else None,
+      stop=_stop(backend, stated if eos is None else [*stated, eos]),
+      template=_read_template(path, config),
+      special=special,
+  )
+
+
+def save(tokenizer: Tokenizer, folder: pathlib.Path) -> None:
+  """Writes the three files from which `from_folder` reads an equal tokenizer.
+
+  Hugging Face's libraries read them as well.
+  """
+  special = dict(tokenizer.special)
+  if tokenizer.bos is not None:
+    special['bos_token'] = tokenizer.backend.id_to_token(tokenizer.bos)
+  config = special | {
+      'add_bos_token': tokenizer.bos is not None,
+      'chat_template': tokenizer.template,
+      'clean_up_tokenization_spaces': False,
+      'tokenizer_class': 'PreTrainedTokenizerFast',
+  }
+  files.write_text(folder / 'tokenizer.json', tokenizer.backend.to_str())
+  files.write_json(folder / _CONFIG, config)
+  stop = {'eos_token_id': list(tokenizer.stop)}
+  files.write_json(folder / _GENERATION, stop)
+
+
+def _stop(
+    backend: tokenizers.Tokenizer, stated: Sequence[int]
+) -> tuple[int, ...]:
+  """Returns the stated ids, then those of tokens that always end a reply."""
+  added = backend.get_added_tokens_decoder()
+  ends = [
+      i
+      for i, token in sorted(added.items())
+      if token.content in gguf_tokenizer.ENDS
+  ]
+  return tuple(dict.fromkeys([*stated, *ends]))
+
+
+def _read_backend(
+    path: pathlib.Path, config: dict[str, Any]
+) -> tokenizers.Tokenizer:
   file = path / 'tokenizer.json'
   if not file.is_file():
+    found = (path / 'tokenizer.model').is_file()
     raise errors.InputError(
-        f'{path}: no tokenizer.json; save the tokenizer beside the model.'
+        f'{path}: no tokenizer.json'
+        + (' (tokenizer.model alone is not read)' if found else '')
+        + "; save the tokenizer beside the model, with transformers' fast"
+        ' tokenizer and save_pretrained.'
     )
   try:
     backend = tokenizers.Tokenizer.from_file(str(file))
   except Exception as error:  # The library raises bare Exceptions.
-    raise errors.InputError(f'{file}: not a tokenizer ({error}).') from error
-  raw = _optional_json(path / 'tokenizer_config.json')
-  special = {
-      name: value['content'] if isinstance(value, dict) else value
-      for name, value in raw.items()
-      if name in ('bos_token', 'eos_token', 'unk_token', 'pad_token') and value
-  }
-  template = raw.get('chat_template')
-  if (path / 'chat_template.jinja').is_file():
-    template = (path / 'chat_template.jinja').read_text(encoding='utf-8')
-  generation = _optional_json(path / 'generation_config.json')
-  stop = generation.get('eos_token_id', special.get('eos_token'))
-  stop = stop if isinstance(stop, list) else [stop]
-  ids = [backend.token_to_id(s) if isinstance(s, str) else s for s in stop]
-  # What the checkpoint's own post-processor puts before raw text.
-  first = backend.encode('a').ids[:1]
-  bos = backend.token_to_id(special.get('bos_token', ''))
-  return Tokenizer(
-      backend=backend,
-      bos=bos if first == [bos] else None,
-      stop=tuple(i for i in ids if i is not None),
-      template=template if isinstance(template, str) else None,
-      special=special,
-  )
+    reason = str(error).partition('\n')[0]
+    raise errors.InputError(f'{file}: not a tokenizer ({reason}).') from error
+  # Whoever saved it may have trained on shorter texts; ours come whole.
+  backend.no_truncation()
+  backend.no_padding()
+  _add_tokens(backend, config, path / _CONFIG)
+  return backend
+
+
+def _add_tokens(
+    backend: tokenizers.Tokenizer, config: dict[str, Any], file: pathlib.Path
+) -> None:
+  """Adds the tokens that only `tokenizer_config.json` knows, as others do."""
+  added = config.get('added_tokens_decoder') or {}
+  known = {x.content for x in backend.get_added_tokens_decoder().values()}
+  try:
+    new = {
+        int(i): tokenizers.AddedToken(
+            token['content'],
+            special=token.get('special', False),
+            normalized=token.get('normalized', False),
+        )
+        for i, token in sorted(added.items(), key=lambda item: int(item[0]))
+        if token['content'] not in known
+    }
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise errors.InputError(
+        f'{file}: added_tokens_decoder is damaged ({error}).'
+    ) from error
+  backend.add_tokens(list(new.values()))
+  for i, token in new.items():
+    if backend.token_to_id(token.content) != i:
+      raise errors.InputError(
+          f'{file}: token {token.content!r:.40} cannot have the id {i} in the'
+          ' tokenizer.json beside it; they do not belong together.'
+      )
+
+
+def _token_text(
+    path: pathlib.Path, config: dict[str, Any], name: str
+) -> str | None:
+  value = config.get(name)
+  text = value.get('content') if isinstance(value, dict) else value
+  if not isinstance(text, str | None):
+    raise errors.InputError(f'{path / _CONFIG}: {name} is not a token.')
+  return text
+
+
+def _read_template(path: pathlib.Path, config: dict[str, Any]) -> str | None:
+  """Returns the default template; the other, named ones are for tools."""
+  file = path / 'chat_template.jinja'
+  if file.is_file():
+    try:
+      return file.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+      raise errors.InputError(f'{file}: not UTF-8 text ({error}).') from error
+  template = config.get('chat_template')
+  if isinstance(template, list):  # Of {"name": ..., "template": ...}.
+    named = [x for x in template if isinstance(x, dict)]
+    default = [x.get('template') for x in named if x.get('name') == 'default']
+    template = default[0] if default else None
+  if not isinstance(template, str | None):
+    raise errors.InputError(f'{path / _CONFIG}: chat_template is no template.')
+  return template
 
 
 def _optional_json(path: pathlib.Path) -> dict[str, Any]:
