@@ -99,7 +99,7 @@ def summarise_doses(
         )
         for kind, mask in (('emotion', emotion >= 0), ('random', emotion < 0))
     }
-  words = {e: lm.tokenizer.encode(f' {e}', bos=False).ids for e in emotions}
+  words = {e: lm.tokenizer.encode_word(e) for e in emotions}
   return {
       'layer': steered[0]['layer'],
       'unit': 'fraction of the mean residual norm at that layer',

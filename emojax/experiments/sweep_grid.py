@@ -107,7 +107,7 @@ def encode_words(
     lm: load.LanguageModel, emotions: Sequence[str]
 ) -> list[list[int]]:
   """Tokenises the words that a reply may go on with."""
-  return [list(lm.tokenizer.encode(f' {e}', bos=False).ids) for e in emotions]
+  return [list(lm.tokenizer.encode_word(e)) for e in emotions]
 
 
 def tails_of(
