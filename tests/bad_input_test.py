@@ -206,9 +206,9 @@ def test_a_tensor_of_another_shape_is_named(command):
   assert f'model.norm.weight has shape ({D + 1},)' in command.quickstart()
 
 
-def test_weights_that_are_no_numbers_are_refused_when_they_show(command):
+def test_activations_that_overflow_are_refused_when_they_show(command):
   norm = 'model.layers.1.input_layernorm.weight'
-  broken = {norm: np.full(D, np.nan, np.float32)}
+  broken = {norm: np.full(D, 3e38, np.float32)}
   command.change_weights(lambda weights: weights.update(broken))
   config = tiny_model.config('quickstart', **command.quickstart_fields)
   workdir = command.folder / 'workdir'

@@ -11,6 +11,7 @@ from emojax.data import tokens
 from emojax.models import checkpoint
 from emojax.models import sources
 from emojax.models import transformer
+from emojax.models import weights
 
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 
@@ -35,5 +36,5 @@ def tokenizer(smollm2):
 @pytest.fixture(scope='session')
 def model(smollm2):
   """The default model and its weights in float32."""
-  params = checkpoint.load_params(smollm2, jnp.float32)
+  params = weights.load_params(smollm2, jnp.float32)
   return transformer.Transformer(smollm2.config), params
