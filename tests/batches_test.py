@@ -69,13 +69,13 @@ def test_all_batches_have_the_size_asked_for():
 
 
 @pytest.mark.parametrize(
-    'longest, multiple, width',
-    [(1, 32, 32), (32, 32, 32), (33, 32, 64), (9, 8, 16), (5, 1, 5)],
+    'longest, least, width',
+    [(1, 32, 32), (32, 32, 32), (33, 32, 64), (9, 8, 16), (257, 32, 320)],
 )
 def test_widths_are_the_least_multiple_that_holds_the_longest(
-    longest, multiple, width
+    longest, least, width
 ):
-  (batch,) = batches.bucketed(_sequences(1, longest), 2, multiple)
+  (batch,) = batches.bucketed(_sequences(1, longest), 2, least)
   assert batch.tokens.shape == batch.valid.shape == (2, width)
 
 
@@ -93,3 +93,28 @@ def test_sequences_of_one_length_keep_their_order():
 
 def test_no_sequences_make_no_batches():
   assert list(batches.bucketed([], 4)) == []
+
+
+def test_widths_are_few_and_waste_at_most_a_quarter():
+  widths = [batches.width_for(length) for length in range(1, 32769)]
+  assert len(set(widths)) <= 8 + 4 * 7  # Up to 256; then four an octave.
+  for length, width in enumerate(widths, start=1):
+    assert length <= width <= max(32, length + 32, 1.25 * length)
+
+
+def test_a_process_gets_its_rows_and_the_places_of_all():
+  sequences, pools = _sequences(3, 1, 2), [np.arange(n) for n in (3, 1, 2)]
+  rows = np.array([2, -1, 0, 1])
+  whole = batches.assemble(sequences, pools, rows, 4)
+  part = batches.assemble(sequences, pools, rows, 4, np.array([1, 2]))
+  assert part.rows.tolist() == rows.tolist()
+  for name in ('tokens', 'valid', 'pool'):
+    np.testing.assert_array_equal(
+        getattr(part, name), getattr(whole, name)[[1, 2]]
+    )
+  assert whole.pool.tolist() == [
+      [0, 1, 0, 0],
+      [0, 0, 0, 0],
+      [0, 1, 2, 0],
+      [0, 0, 0, 0],
+  ]

@@ -15,6 +15,11 @@ from emojax.models import weights
 
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 
+# The TPU's compiler is there for one test; looking for its TPU takes time. What
+# the tests start inherits it.
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+jax.config.update('jax_platforms', os.environ['JAX_PLATFORMS'])
+
 GOLDENS = pathlib.Path(
     os.environ.get('EMOJAX_GOLDENS', pathlib.Path(__file__).parent / 'goldens')
 )

@@ -1,11 +1,14 @@
 """Laws of placement: cut or whole, a model computes the same."""
 
+import importlib.util
 import json
 import subprocess
 import sys
 
 import flax.linen as nn
 import jax
+from jax.experimental import mesh_utils
+from jax.experimental import topologies
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -193,6 +196,63 @@ def test_one_size_can_be_what_the_others_leave():
 def test_a_mesh_that_the_devices_cannot_make_is_refused(sizes, line):
   with pytest.raises(errors.InputError, match=line):
     sharding.make_mesh(*sizes)
+
+
+def topology(name):
+  """The devices of a TPU topology, which know their host; none is needed."""
+  if importlib.util.find_spec('libtpu') is None:
+    pytest.skip('needs libtpu, of jax[tpu]')
+  return topologies.get_topology_desc(platform='tpu', topology_name=name)
+
+
+@pytest.mark.parametrize(
+    'sizes, groups',
+    [((256, 1, 1), 64), ((64, 1, 4), 32), ((32, 1, 8), 16), ((1, 1, 256), 1)],
+)
+def test_hosts_that_share_a_copy_of_the_model_need_the_same_rows(sizes, groups):
+  """On 64 hosts of 4 chips: a share per process would be wrong on all but the
+  first mesh."""
+  grid = mesh_utils.create_device_mesh(
+      sizes, topology('v5e:16x16').devices, allow_split_physical_axes=True
+  )
+  mesh = jax.sharding.Mesh(grid, ('data', 'fsdp', 'model'))
+  hosts = {device.process_index for device in grid.flat}
+  assert len(hosts) == 64
+  rows = {
+      host: tuple(sharding.rows_of_process(mesh, 256, host)) for host in hosts
+  }
+  assert len(set(rows.values())) == groups
+  assert set().union(*rows.values()) == set(range(256))
+  # A host has the rows of its own devices, and no others.
+  where = sharding.place(mesh, ('B',), (256,)).devices_indices_map((256,))
+  own = {host: set() for host in hosts}
+  for device, (part,) in where.items():
+    own[device.process_index] |= set(range(256)[part])
+  assert own == {host: set(got) for host, got in rows.items()}
+
+
+def test_rows_are_rounded_up_to_what_the_mesh_splits():
+  mesh = jax.sharding.AbstractMesh((2, 2, 2), ('data', 'fsdp', 'model'))
+  assert [sharding.round_up_rows(mesh, n) for n in (1, 4, 5)] == [4, 4, 8]
+
+
+def test_sums_are_cut_over_all_devices_that_divide_them():
+  mesh = jax.sharding.AbstractMesh((4, 2, 3), ('data', 'fsdp', 'model'))
+  spec = lambda *shape: tuple(sharding.place_widely(mesh, 1, shape).spec)
+  assert spec(5, 24) == (None, ('data', 'fsdp', 'model'))
+  assert spec(5, 8) == (None, ('data', 'fsdp'))
+  assert spec(5, 12) == (None, ('data', 'model'))
+  assert spec(5, 7) == (None, None)
+
+
+def test_what_is_put_is_whole_from_all_rows_or_from_some():
+  mesh = sharding.one_device()
+  x = np.arange(12).reshape(4, 3)
+  np.testing.assert_array_equal(sharding.put(mesh, ('B', 'T'), x), x)
+  np.testing.assert_array_equal(
+      sharding.put(mesh, ('B', 'T'), x, np.arange(4), 4), x
+  )
+  np.testing.assert_array_equal(sharding.replicate(mesh, x), x)
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ import numpy as np
 from emojax import steering
 from emojax.models import config as config_lib
 from emojax.models import layers
+from emojax.models import sharding
 from emojax.models import transformer
 
 Array = jax.Array
@@ -31,9 +32,24 @@ class Generation:
 
 
 def empty_cache(
-    config: config_lib.TransformerConfig, rows: int, slots: int
+    config: config_lib.TransformerConfig,
+    rows: int,
+    slots: int,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> layers.Cache:
-  """Makes a cache with `slots` free slots in each row."""
+  """Makes a cache with `slots` free slots in each row.
+
+  Args:
+    config: of the model.
+    rows: B.
+    slots: S.
+    mesh: that it lies on; the default device alone if None.
+  """
+
+  def zeros(axes: str, shape: tuple[int, ...], dtype) -> Array:
+    where = mesh and sharding.place(mesh, tuple(axes), shape)
+    return jnp.zeros(shape, dtype, device=where)
+
   shape = (
       config.num_layers,
       rows,
@@ -42,11 +58,11 @@ def empty_cache(
       config.head_dim,
   )
   return layers.Cache(
-      k=jnp.zeros(shape, config.dtype),
-      v=jnp.zeros(shape, config.dtype),
-      position=jnp.zeros((rows, slots), jnp.int32),
-      valid=jnp.zeros((rows, slots), bool),
-      used=jnp.int32(0),
+      k=zeros('LBSKH', shape, config.dtype),
+      v=zeros('LBSKH', shape, config.dtype),
+      position=zeros('BS', (rows, slots), jnp.int32),
+      valid=zeros('BS', (rows, slots), bool),
+      used=zeros('', (), jnp.int32),
   )
 
 
@@ -123,7 +139,7 @@ def word_log_probs(
     column = first[:, word[0]]
     if len(word) > 1:
       column = column + _rest_of_word(
-          model, params, cache, jnp.asarray(word, jnp.int32), interventions
+          model, params, cache, np.asarray(word, np.int32), interventions
       )
     columns.append(column)
   return jnp.stack(columns, axis=1)
@@ -205,7 +221,7 @@ def decode(
   rows = logits.shape[0]
   if interventions is not None:
     interventions = interventions.for_tokens(jnp.ones((rows, 1), bool))
-  stops = jnp.asarray(stop, jnp.int32)
+  stops = np.asarray(stop, np.int32)
 
   def step(state, t):
     cache, logits, alive = state

@@ -31,6 +31,7 @@ class LanguageModel:
   """A model, its weights on the devices, and what tells it from others.
 
   Attributes:
+    mesh: that the weights lie on.
     sha256: of the checkpoint's files; a converted model keeps its source's.
     config_json: what Hugging Face's `config.json` says or would say.
   """
@@ -39,6 +40,7 @@ class LanguageModel:
   name: str
   sha256: str
   dtype: str
+  mesh: jax.sharding.Mesh
   model: transformer.Transformer
   params: Any
   tokenizer: tokens.Tokenizer
@@ -75,6 +77,7 @@ def load(
     raise errors.InputError(
         f'config.dtype={dtype!r}: must be one of {", ".join(DTYPES)}.'
     )
+  mesh = sharding.one_device() if mesh is None else mesh
   location = sources.locate(uri)
   if location.kind == 'converted':
     return _load_converted(location, dtype, mesh)
@@ -90,6 +93,7 @@ def load(
       name=location.name,
       sha256=opened.sha256,
       dtype=dtype,
+      mesh=mesh,
       model=_model(opened.config, dtype),
       params=weights.load_params(opened, kind, mesh, int8),
       tokenizer=tokenizer,
@@ -98,7 +102,7 @@ def load(
 
 
 def _load_converted(
-    location: sources.Location, dtype: str, mesh: jax.sharding.Mesh | None
+    location: sources.Location, dtype: str, mesh: jax.sharding.Mesh
 ) -> LanguageModel:
   # Here, because Orbax takes a second to import and most runs do without.
   from emojax.models import converted
@@ -120,6 +124,7 @@ def _load_converted(
       name=name,
       sha256=sha256,
       dtype=dtype,
+      mesh=mesh,
       model=model,
       params=converted.restore(
           location.path, sharding.abstract_params(model, mesh)

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 from jax.experimental import mesh_utils
 import jax.numpy as jnp
+import numpy as np
 
 from emojax import errors
 
@@ -21,6 +22,13 @@ RULES = {
     'V': ('model',),
 }
 
+_AXES = ('data', 'fsdp', 'model')
+
+
+def one_device() -> jax.sharding.Mesh:
+  """The mesh of this process's first device alone."""
+  return _mesh(np.array(jax.local_devices()[:1]).reshape(1, 1, 1))
+
 
 def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
   """Arranges all devices: data x fsdp x model.
@@ -34,7 +42,7 @@ def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
   Raises:
     InputError: the sizes do not multiply to the number of devices.
   """
-  sizes = {'data': data, 'fsdp': fsdp, 'model': model}
+  sizes = dict(zip(_AXES, (data, fsdp, model), strict=True))
   devices = jax.device_count()
   given = math.prod(size for size in sizes.values() if size != -1)
   free = [name for name, size in sizes.items() if size == -1]
@@ -54,8 +62,12 @@ def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
   grid = mesh_utils.create_device_mesh(
       tuple(sizes.values()), allow_split_physical_axes=True
   )
-  auto = (jax.sharding.AxisType.Auto,) * len(sizes)  # Linen needs it.
-  return jax.sharding.Mesh(grid, tuple(sizes), axis_types=auto)
+  return _mesh(grid)
+
+
+def _mesh(grid: np.ndarray) -> jax.sharding.Mesh:
+  auto = (jax.sharding.AxisType.Auto,) * len(_AXES)  # Linen needs it.
+  return jax.sharding.Mesh(grid, _AXES, axis_types=auto)
 
 
 def place(
@@ -77,6 +89,93 @@ def place(
     devices = math.prod(mesh.shape[name] for name in names)
     spec.append(tuple(names) if names and size % devices == 0 else None)
   return jax.sharding.NamedSharding(mesh, jax.P(*spec))
+
+
+def place_widely(
+    mesh: jax.sharding.Mesh, axis: int, shape: tuple[int, ...]
+) -> jax.sharding.NamedSharding:
+  """Cuts one axis over as many of all devices as divide it.
+
+  For sums that belong to no row: each device keeps its part of every sum, and
+  of a batch it needs that part only.
+
+  Args:
+    mesh: the mesh.
+    axis: which axis of the array.
+    shape: its size.
+  """
+  names, share = [], 1
+  for name, size in mesh.shape.items():
+    if size > 1 and shape[axis] % (share * size) == 0:
+      names.append(name)
+      share *= size
+  spec = [None] * len(shape)
+  spec[axis] = tuple(names) or None
+  return jax.sharding.NamedSharding(mesh, jax.P(*spec))
+
+
+def round_up_rows(mesh: jax.sharding.Mesh, size: int) -> int:
+  """Returns the least size, `size` or more, that its devices can split."""
+  shards = math.prod(mesh.shape.get(name, 1) for name in RULES['B'])
+  return -(-size // shards) * shards
+
+
+def rows_of_process(
+    mesh: jax.sharding.Mesh, size: int, process: int | None = None
+) -> np.ndarray:
+  """Says which rows of a batch a process must have.
+
+  Not the process's share of the batch: where the devices of several processes
+  hold one copy of the model, they all need the same rows.
+
+  Args:
+    mesh: the mesh.
+    size: rows of the batch, B.
+    process: its index; this one if None.
+
+  Returns:
+    Indices, ascending.
+  """
+  process = jax.process_index() if process is None else process
+  where = place(mesh, ('B',), (size,)).devices_indices_map((size,))
+  own = np.zeros(size, bool)
+  for device, (rows,) in where.items():
+    if device.process_index == process:
+      own[rows] = True
+  return np.flatnonzero(own)
+
+
+def put(
+    mesh: jax.sharding.Mesh,
+    axes: tuple[str, ...],
+    x: np.ndarray,
+    rows: np.ndarray | None = None,
+    size: int | None = None,
+) -> jax.Array:
+  """Puts an array where it belongs.
+
+  Args:
+    mesh: the mesh.
+    axes: a letter an axis of the array, see `RULES`.
+    x: the array; the same on every process, or `rows` of it.
+    rows: which entries of the first axis `x` has, ascending; all if None.
+    size: of the whole first axis, if `rows` are given.
+  """
+  shape = x.shape if rows is None else (size, *x.shape[1:])
+
+  def part(index: tuple[slice, ...]) -> np.ndarray:
+    if rows is None:
+      return x[index]
+    first, last, _ = index[0].indices(shape[0])
+    at = np.searchsorted(rows, np.arange(first, last))
+    return x[at][(slice(None), *index[1:])]
+
+  return jax.make_array_from_callback(shape, place(mesh, axes, shape), part)
+
+
+def replicate(mesh: jax.sharding.Mesh, x: np.ndarray) -> jax.Array:
+  """Puts a whole copy of an array on every device."""
+  return put(mesh, ('',) * x.ndim, x)
 
 
 def abstract_params(model: nn.Module, mesh: jax.sharding.Mesh | None) -> Any:
