@@ -17,7 +17,11 @@ def get_config() -> ml_collections.ConfigDict:
   # The vectors' cosine to those of float32 is above 0.9999 at every layer.
   config.dtype = 'bfloat16'
   config.batch = 16
+  config.chunk = 8  # Batches after which a killed run goes on.
   config.seed = 0
+
+  # Devices: copies of the model x what splits its heads and mlp. -1: the rest.
+  config.mesh = ml_collections.ConfigDict({'data': -1, 'fsdp': 1, 'model': 1})
 
   # Files of JSON lines; the packaged ones if empty.
   config.stories = ''
@@ -25,7 +29,13 @@ def get_config() -> ml_collections.ConfigDict:
   config.chats = ''
 
   config.start = 30  # First token that counts in a story; 50 for long stories.
+  # 'story' keeps each story's activations, 'cell' only the sums over those of
+  # one emotion and one fold of topics, so that memory does not grow.
+  config.unit = 'story'
+  config.folds = 0  # Of topics, for 'cell'; 0: each topic is one.
   config.neutral_variance = 0.5  # Of the neutral dialogues, projected out.
+  config.neutral_rows = 2048  # Of more dialogues only a sketch is kept,
+  config.sketch = 256  # of so many random vectors.
   config.layer = config_dict.placeholder(int)  # None: best on held-out topics.
   config.shuffles = 20  # Shuffled-label controls.
   config.standard_dialogues = 32  # That standardised scores are relative to.

@@ -20,4 +20,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.dtype = ''  # Empty: the one that they were made in.
   config.layer = config_dict.placeholder(int)  # None: the vectors' own choice.
   config.batch = 8
+  # Devices: copies of the model x what splits its heads and mlp. -1: the rest.
+  config.mesh = ml_collections.ConfigDict({'data': -1, 'fsdp': 1, 'model': 1})
   return config

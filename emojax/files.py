@@ -97,9 +97,20 @@ def write_arrays(
     path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]
 ) -> None:
   """Writes a safetensors file; `metadata` goes under one key, as JSON."""
-  arrays = {name: np.ascontiguousarray(x) for name, x in arrays.items()}
+  write_bytes(path, pack(arrays, metadata))
+
+
+def pack(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:
+  """Returns the bytes of a safetensors file."""
+  # What is strided would be written in the order of its memory.
+  arrays = {name: np.asarray(x, order='C') for name, x in arrays.items()}
   text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
-  write_bytes(path, safetensors.numpy.save(arrays, metadata={'emojax': text}))
+  return safetensors.numpy.save(arrays, metadata={'emojax': text})
+
+
+def unpack(data: bytes) -> dict[str, np.ndarray]:
+  """Returns the arrays of `pack`."""
+  return safetensors.numpy.load(data)
 
 
 def read_arrays(

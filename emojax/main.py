@@ -2,7 +2,7 @@ r"""Runs an experiment: `emojax --config=configs/NAME.py --workdir=DIR`.
 
 Every field of the config can be set: `--config.start=50 --config.seed=1`.
 A workdir that is finished in part is finished; one with other settings is
-refused.
+refused. After SIGTERM it saves and exits with 75.
 
   emojax --config=configs/quickstart.py --workdir=runs/quickstart
   emojax --config=configs/read.py --config.vectors=DIR/vectors.safetensors \
@@ -23,6 +23,15 @@ from ml_collections import config_flags
 
 from emojax import errors
 
+_FLAGS = (
+    'config',
+    'workdir',
+    'distributed',
+    'coordinator',
+    'processes',
+    'process',
+)
+_STOPPED = 75  # EX_TEMPFAIL: nothing is wrong, start it again.
 EXPERIMENTS = ('quickstart', 'read', 'convert')
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -30,6 +39,21 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Folder of the artefacts; made if it is not there.'
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+    'distributed',
+    False,
+    'Whether this is one of several processes of one run, all started with the'
+    ' same command. On Cloud TPU they find each other.',
+)
+_COORDINATOR = flags.DEFINE_string(
+    'coordinator', None, 'HOST:PORT of the first process; not on Cloud TPU.'
+)
+_PROCESSES = flags.DEFINE_integer(
+    'processes', None, 'How many processes there are; not on Cloud TPU.'
+)
+_PROCESS = flags.DEFINE_integer(
+    'process', None, 'Which one this is, from 0; not on Cloud TPU.'
 )
 
 
@@ -45,8 +69,17 @@ def main(arguments: Sequence[str]) -> None:
     raise errors.InputError(
         f'config.experiment={name!r}: must be one of {", ".join(EXPERIMENTS)}.'
     )
+  # Here, because --help and most mistakes need no JAX.
+  from emojax import hosts
+
+  if _DISTRIBUTED.value:
+    hosts.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    if not hosts.is_first():
+      logging.set_verbosity(logging.WARNING)
+  hosts.watch_for_stop()
   experiment = importlib.import_module(f'emojax.experiments.{name}')
-  experiment.run(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+  with hosts.folder(pathlib.Path(_WORKDIR.value)) as workdir:
+    experiment.run(_CONFIG.value, workdir)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
@@ -90,18 +123,27 @@ def _flags_error(error: Exception) -> str:
 def _main(arguments: Sequence[str]) -> None:
   try:
     main(arguments)
+    return
   except errors.InputError as error:
-    _fail(str(error))
+    status, message = 2, str(error)
+  except errors.Stopped as stopped:
+    status, message = _STOPPED, str(stopped)
+  # By now the frames are gone, and with them the progress bars.
+  _end(status, message)
 
 
 def _fail(message: str) -> NoReturn:
+  _end(2, message)
+
+
+def _end(status: int, message: str) -> NoReturn:
   print(f'emojax: {" ".join(message.split())}', file=sys.stderr)
-  sys.exit(2)
+  sys.exit(status)
 
 
 def run() -> None:
   """The console script."""
-  for name in ('config', 'workdir'):  # So that --help names them.
+  for name in _FLAGS:  # So that --help names them.
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
   sys.modules['__main__'].__doc__ = __doc__
   logging.set_verbosity(logging.INFO)

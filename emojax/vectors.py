@@ -8,14 +8,18 @@ from emojax import errors
 
 
 def emotion_vectors(
-    pooled: np.ndarray, emotion: np.ndarray, num_emotions: int
+    pooled: np.ndarray,
+    emotion: np.ndarray,
+    num_emotions: int,
+    count: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Mean per emotion, minus the mean over emotions (paper, section 1.1).
 
   Args:
-    pooled: [N, L, D], the mean activation of each story.
+    pooled: [N, L, D], the mean activation of each story, or of several.
     emotion: [N], its emotion.
     num_emotions: E; each has a story.
+    count: [N], of how many stories each is the mean; 1 if None.
 
   Returns:
     Vectors [E, L, D], whose sum over E is 0, and that mean over emotions
@@ -31,7 +35,8 @@ def emotion_vectors(
         f'Emotion {empty[0]} of 0 to {num_emotions - 1} has no story to make a'
         ' vector of; each needs long enough stories on two topics or more.'
     )
-  weights = (member / member.sum(axis=1, keepdims=True)).astype(pooled.dtype)
+  weights = member if count is None else member * count
+  weights = (weights / weights.sum(axis=1, keepdims=True)).astype(pooled.dtype)
   means = np.einsum('NLD,EN->ELD', pooled, weights, optimize=True)
   mean = means.mean(axis=0)
   return means - mean, mean
@@ -86,6 +91,7 @@ def held_out_ranks(
     topic: np.ndarray,
     components: np.ndarray | None,
     centre: Literal['topic', 'train'] = 'topic',
+    count: np.ndarray | None = None,
 ) -> np.ndarray:
   """Ranks each story's emotion by vectors that never saw its topic.
 
@@ -101,6 +107,7 @@ def held_out_ranks(
       of its own topic, which takes the subject matter out and uses no label,
       but needs them all. 'train': the mean over the other topics, so that a
       single story can be classified.
+    count: [N], of how many stories each row is the mean; 1 if None.
 
   Returns:
     [N, L]: 0 where the story's own emotion is the nearest of the E. A tie
@@ -110,14 +117,20 @@ def held_out_ranks(
     InputError: an emotion has stories on one topic only.
   """
   num_emotions = int(emotion.max()) + 1
+  weight = np.ones(len(pooled)) if count is None else count
   ranks = np.zeros(pooled.shape[:2], np.int32)
   for fold in np.unique(topic):
     test = topic == fold
-    vectors, mean = emotion_vectors(pooled[~test], emotion[~test], num_emotions)
+    vectors, mean = emotion_vectors(
+        pooled[~test], emotion[~test], num_emotions, weight[~test]
+    )
     if components is not None:
       vectors = project_out(vectors, components)
     x = pooled[test]
-    x = x - (x.mean(axis=0) if centre == 'topic' else mean)
+    if centre == 'topic':
+      share = (weight[test] / weight[test].sum()).astype(x.dtype)
+      mean = np.einsum('NLD,N->LD', x, share)
+    x = x - mean
     cosine = np.einsum('NLD,ELD->NLE', unit(x), unit(vectors), optimize=True)
     own = np.take_along_axis(cosine, emotion[test][:, None, None], axis=2)
     ranks[test] = (cosine >= own).sum(axis=2) - 1  # Less itself.

@@ -224,3 +224,13 @@ def test_sha256_is_the_published_one(tmp_path):
   assert files.sha256(tmp_path / 'a') == (
       'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
   )
+
+
+def test_packed_arrays_keep_their_shapes_and_values_however_they_lie():
+  x = np.arange(6, dtype=np.float32).reshape(2, 3)
+  arrays = {'scalar': np.float32(3), 'strided': x.T, 'none': x[:0], 'x': x}
+  got = files.unpack(files.pack(arrays, {}))
+  assert got.keys() == arrays.keys()
+  for name, expected in arrays.items():
+    assert got[name].shape == np.shape(expected)
+    np.testing.assert_array_equal(got[name], expected)

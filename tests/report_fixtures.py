@@ -89,7 +89,6 @@ def _summary() -> dict[str, Any]:
           'stories_too_short': 0,
           'neutral_dialogues': 96,
       },
-      'seconds': {'capture': 60.1, 'sweep': 41.25},
   }
 
 

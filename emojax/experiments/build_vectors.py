@@ -1,26 +1,27 @@
 """Mean activations -> emotion vectors, and how well they hold on new topics."""
 
+from collections.abc import Iterator, Sequence
+import functools
 import pathlib
 from typing import Any
 
-import jax
 import ml_collections
 import numpy as np
 
 from emojax import errors
 from emojax import files
+from emojax import hosts
 from emojax import readings
 from emojax import runs
 from emojax import statistics
 from emojax import steering
 from emojax import vectors as vectors_lib
-from emojax.data import batches
 from emojax.data import chats
 from emojax.data import stories as stories_lib
 from emojax.experiments import capture_stories
-from emojax.models import capture
+from emojax.experiments import passes
 from emojax.models import load
-from emojax.models import taps
+from emojax.models import sharding
 
 NAME = 'vectors.safetensors'
 HELD_OUT = 'heldout.json'
@@ -47,25 +48,17 @@ def run(
   if (workdir / NAME).exists():
     return
   arrays, _ = files.read_arrays(workdir / capture_stories.NAME)
-  emotion, topic = labels(stories)
-  used = arrays['used']
-  components, counts = vectors_lib.neutral_components(
-      arrays['neutral'], config.neutral_variance
-  )
-  held_out = evaluate(
-      arrays['stories'][used],
-      arrays['stories_embed'][used],
-      emotion[used],
-      topic[used],
-      components,
-      config,
-  )
+  components = arrays['components']
+  held_out = evaluate(arrays, config)
   files.write_json(workdir / HELD_OUT, held_out)
   layer = held_out['chosen_layer'] if config.layer is None else config.layer
   steering.check_layer(layer, lm.config.num_layers)
 
   raw, mean = vectors_lib.emotion_vectors(
-      arrays['stories'][used], emotion[used], len(stories.emotions)
+      arrays['stories'],
+      arrays['emotion'],
+      len(stories.emotions),
+      arrays['count'],
   )
   vectors = vectors_lib.project_out(raw, components)
   files.write_arrays(
@@ -78,11 +71,11 @@ def run(
           'neutral_components': components,
           **baselines(config, lm, vectors, dialogues),
       },
-      describe(config, lm, stories, used)
+      describe(config, lm, stories, arrays)
       | {
           'layer': layer,
           'neutral_dialogues': len(dialogues),
-          'neutral_components': counts.tolist(),
+          'neutral_components': arrays['num_components'].tolist(),
       },
   )
 
@@ -91,10 +84,9 @@ def describe(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
     stories: stories_lib.Stories,
-    used: np.ndarray,
+    arrays: dict[str, np.ndarray],
 ) -> dict[str, Any]:
   """What the metadata of `vectors.safetensors` says of where they come from."""
-  emotion, _ = labels(stories)
   return lm.identity() | {
       'schema': SCHEMA,
       'corpus': stories.sha256,
@@ -104,54 +96,41 @@ def describe(
       ' norm',
       'start': config.start,
       'stories': {
-          name: int((used & (emotion == e)).sum())
+          name: int(arrays['count'][arrays['emotion'] == e].sum())
           for e, name in enumerate(stories.emotions)
       },
-      'stories_too_short': int((~used).sum()),
+      'stories_too_short': int((~arrays['used']).sum()),
+      'unit': config.unit,
       'neutral_variance': config.neutral_variance,
       'strength_unit': 'fraction of resid_norm, the mean residual norm',
       'versions': runs.versions(),
   }
 
 
-def labels(stories: stories_lib.Stories) -> tuple[np.ndarray, np.ndarray]:
-  """Returns each story's emotion and topic as indices, [N] and [N]."""
-  emotion = [stories.emotions.index(s.emotion) for s in stories.stories]
-  topic = [stories.topics.index(s.topic) for s in stories.stories]
-  return np.array(emotion), np.array(topic)
-
-
 def evaluate(
-    pooled: np.ndarray,
-    embed: np.ndarray,
-    emotion: np.ndarray,
-    topic: np.ndarray,
-    components: np.ndarray,
-    config: ml_collections.ConfigDict,
+    arrays: dict[str, np.ndarray], config: ml_collections.ConfigDict
 ) -> dict[str, Any]:
   """Held-out accuracy of every layer, beside its controls.
 
   Args:
-    pooled: [N, L, D].
-    embed: [N, D], of the embedding layer.
-    emotion: [N].
-    topic: [N].
-    components: [L, C, D].
+    arrays: of `activations.safetensors`.
     config: `seed` and `shuffles`.
 
   Returns:
     What `heldout.json` holds.
   """
-  ranks = vectors_lib.held_out_ranks(pooled, emotion, topic, components)
-  alone = vectors_lib.held_out_ranks(
-      pooled, emotion, topic, components, 'train'
-  )
-  base = vectors_lib.held_out_ranks(embed[:, None], emotion, topic, None)
+  emotion, topic = arrays['emotion'], arrays['topic']
+  pooled, components = arrays['stories'], arrays['components']
+  embed, count = arrays['stories_embed'][:, None], arrays['count']
+  held_out = functools.partial(vectors_lib.held_out_ranks, count=count)
+  ranks = held_out(pooled, emotion, topic, components)
+  alone = held_out(pooled, emotion, topic, components, 'train')
+  base = held_out(embed, emotion, topic, None)
   rng = np.random.default_rng(config.seed)
   null = []
-  for _ in capture_stories.progress(range(config.shuffles), 'Shuffles'):
+  for _ in passes.progress(range(config.shuffles), 'Shuffles'):
     labels_ = vectors_lib.shuffled(rng, emotion, topic)
-    null.append(vectors_lib.held_out_ranks(pooled, labels_, topic, components))
+    null.append(held_out(pooled, labels_, topic, components))
   null = np.stack(null)  # [shuffles, N, L]
 
   def estimate(x, top):
@@ -208,16 +187,12 @@ def baselines(
   ]
   directions = vectors_lib.unit(vectors)
   content, response = [], []
-  work = list(batches.bucketed([chat.ids for chat in encoded], config.batch))
-  for batch, cosine in capture_stories.two_at_a_time(
-      lambda batch: read_cosines(lm, batch, directions), work, 'Baseline'
+  for i, cosine in read_cosines(
+      lm, [chat.ids for chat in encoded], directions, config.batch, 'Baseline'
   ):
-    for row, i in enumerate(batch.rows):
-      if i >= 0:
-        chat, x = encoded[i], cosine[:, row]  # [L, T, E]
-        inside = np.flatnonzero(np.array(chat.message) >= 0)
-        content.append(x[:, inside])
-        response.append(x[:, [chat.response]])
+    inside = np.flatnonzero(np.array(encoded[i].message) >= 0)
+    content.append(cosine[:, inside])
+    response.append(cosine[:, [encoded[i].response]])
   out = {}
   for name, parts in (('cosine', content), ('response', response)):
     x = np.concatenate(parts, axis=1).astype(np.float64)
@@ -227,29 +202,37 @@ def baselines(
 
 
 def read_cosines(
-    lm: load.LanguageModel, batch: batches.Batch, directions: np.ndarray
-) -> np.ndarray:
+    lm: load.LanguageModel,
+    ids: Sequence[Sequence[int]],
+    directions: np.ndarray,
+    batch_size: int,
+    label: str,
+    layer: int | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
   """Cosines of every token's stream with unit directions.
 
   Args:
     lm: the model.
-    batch: B rows of T tokens.
+    ids: N texts.
     directions: [E, L, D], unit vectors.
+    batch_size: rows a batch.
+    label: of the progress bar.
+    layer: the only one that is wanted; all if None.
 
-  Returns:
-    [L, B, T, E].
+  Yields:
+    Index of a text and its [L, T, E], the shortest text first.
   """
-  got = jax.device_get(
-      capture.capture(
-          lm.model,
-          lm.params,
-          batch.tokens,
-          batch.valid,
-          taps.Readout(batch.valid.astype(np.float32), directions),
-          ('resid_post/norm', 'resid_post/project'),
-      )
-  )
-  return readings.cosines(got['resid_post/project'], got['resid_post/norm'])
+  planned = passes.plan(lm, ids, batch_size)
+  sites = ('resid_post/norm', 'resid_post/project')
+  bank = sharding.replicate(lm.mesh, directions)
+  for batch, got in passes.over(lm, ids, None, planned, sites, label, bank):
+    if layer is not None:  # The others stay on the devices.
+      got = {site: x[layer : layer + 1] for site, x in got.items()}
+    got = hosts.fetch(got)
+    for row in np.flatnonzero(batch.rows >= 0):
+      i = int(batch.rows[row])
+      norm, project = (got[site][:, row, : len(ids[i])] for site in sites)
+      yield i, readings.cosines(project, norm)
 
 
 def read_vectors(

@@ -1,242 +1,204 @@
-"""Stories and neutral dialogues -> mean activations of every layer."""
+"""Stories and neutral dialogues -> mean activations of every layer.
 
-from collections.abc import Callable, Iterator, Sequence
-import concurrent.futures
-import dataclasses
+Of each story its mean, or, for any number of stories, the sums of those of one
+emotion and one fold of topics, added up on the devices. Either way the pass is
+cut into chunks: a run that is killed goes on at the last.
+"""
+
+from collections.abc import Callable
 import pathlib
 from typing import Any
 
 import jax
 import ml_collections
 import numpy as np
-import tqdm
 
-from emojax import errors
+from emojax import chunks
 from emojax import files
+from emojax import moments
 from emojax import steering
-from emojax.data import batches
-from emojax.data import chats
+from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
-from emojax.models import capture
+from emojax.experiments import chunked
+from emojax.experiments import encode
 from emojax.models import load
-from emojax.models import taps
+from emojax.models import sharding
 
 NAME = 'activations.safetensors'
-_SITES = ('embed/mean', 'resid_post/mean', 'resid_post/norm')
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-  """The tokenised corpus.
-
-  Attributes:
-    stories: N lists of ids.
-    pools: of each, [T] bool, the positions that are averaged.
-    used: [N] bool, False for a story that ends before them.
-    neutral: M lists of ids.
-    contents: of each, [T] bool, the tokens of its messages.
-  """
-
-  stories: list[tuple[int, ...]]
-  pools: list[np.ndarray]
-  used: np.ndarray
-  neutral: list[tuple[int, ...]]
-  contents: list[np.ndarray]
-
-
-def encode(
-    config: ml_collections.ConfigDict,
-    lm: load.LanguageModel,
-    stories: stories_lib.Stories,
-    dialogues: tuple[stories_lib.Dialogue, ...],
-) -> Encoded:
-  """Tokenises the corpus.
-
-  Raises:
-    InputError: a text is longer than the model's context or has a control
-      token in it, or so many stories end before `config.start` that an emotion
-      is left with fewer than 2 topics.
-  """
-  ids = []
-  for number, story in enumerate(stories.stories, start=1):
-    place = f'{config.stories or "stories.jsonl"}: story {number}'
-    token = lm.tokenizer.control_token_in(story.text)
-    if token is not None:
-      raise errors.InputError(
-          f'{place} contains the control token {token!r}; take it out.'
-      )
-    ids.append(lm.tokenizer.encode(story.text, bos=True).ids)
-    check_length(ids[-1], lm, place)
-  pools = [np.arange(len(row)) >= config.start for row in ids]
-  used = np.array([pool.any() for pool in pools])
-  kept = [s for s, reach in zip(stories.stories, used, strict=True) if reach]
-  topics = {
-      e: len({s.topic for s in kept if s.emotion == e})
-      for e in stories.emotions
-  }
-  # Held out, a topic leaves the others: an emotion must be among them.
-  few = [e for e, count in topics.items() if count < 2]
-  if few:
-    raise errors.InputError(
-        f'config.start={config.start}: too few stories are that many tokens'
-        f' long; {", ".join(few)} would have fewer than 2 topics. Lower it, or'
-        ' give longer stories.'
-    )
-  neutral = []
-  for number, dialogue in enumerate(dialogues, start=1):
-    place = f'{config.neutral or "neutral.jsonl"}: dialogue {number}'
-    neutral.append(encode_chat(lm, dialogue.messages, place))
-  return Encoded(
-      stories=ids,
-      pools=pools,
-      used=used,
-      neutral=[chat.ids for chat in neutral],
-      contents=[np.array(chat.message) >= 0 for chat in neutral],
-  )
+_EMBED, _MEAN, _NORM = 'embed/mean', 'resid_post/mean', 'resid_post/norm'
 
 
 def run(
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
     lm: load.LanguageModel,
-    encoded: Encoded,
+    stories: stories_lib.Stories,
+    encoded: encode.Encoded,
 ) -> None:
   """Writes `activations.safetensors`, unless it is there.
 
   Its tensors: `stories` [N, L, D] and `stories_embed` [N, D], the mean over
-  positions from `config.start` on; `used` [N], False for a story that ends
-  before it; `neutral` [M, L, D], the mean over the contents of each dialogue;
-  `resid_norm` [L], over all its tokens but the first and the outliers.
+  positions from `config.start` on of N stories, or of N cells of an emotion and
+  a fold of topics; `emotion`, `topic` and `count` [N], how many stories that
+  is; `used` [stories], False for a story that ends before `config.start`;
+  `components` [L, C, D] and `num_components` [L] of neutral text; `resid_norm`
+  [L], over all its tokens but the first and the outliers.
   """
-  if (workdir / NAME).exists():
-    return
-  kept = np.flatnonzero(encoded.used)
-  got = means(
-      config,
-      lm,
-      [encoded.stories[i] for i in kept],
-      [encoded.pools[i] for i in kept],
-      'Stories',
-  )
-  rest = means(config, lm, encoded.neutral, encoded.contents, 'Neutral')
-  size = len(encoded.stories)
-  files.write_arrays(
-      workdir / NAME,
-      {
-          'stories': _spread(got['resid_post/mean'], kept, size),
-          'stories_embed': _spread(got['embed/mean'], kept, size),
-          'used': encoded.used,
-          'neutral': rest['resid_post/mean'],
-          'resid_norm': steering.ordinary_norm(rest['resid_post/norm']),
-      },
-      lm.identity() | {'start': config.start},
-  )
+  path = workdir / NAME
+  if not path.exists():
+    rows = story_means(config, path, lm, stories, encoded)
+    neutral = neutral_components(config, path, lm, encoded)
+    files.write_arrays(
+        path,
+        rows | neutral | {'used': encoded.used},
+        lm.identity() | {'start': config.start, 'unit': config.unit},
+    )
+  chunks.clear(path)
 
 
-def means(
+def labels(stories: stories_lib.Stories) -> tuple[np.ndarray, np.ndarray]:
+  """Returns each story's emotion and topic as indices, [N] and [N]."""
+  emotion = {name: i for i, name in enumerate(stories.emotions)}
+  topic = {name: i for i, name in enumerate(stories.topics)}
+  rows = [(emotion[s.emotion], topic[s.topic]) for s in stories.stories]
+  return tuple(np.array(rows).T)
+
+
+def story_means(
     config: ml_collections.ConfigDict,
+    path: pathlib.Path,
     lm: load.LanguageModel,
-    ids: list[tuple[int, ...]],
-    pools: list[np.ndarray],
-    label: str,
+    stories: stories_lib.Stories,
+    encoded: encode.Encoded,
 ) -> dict[str, np.ndarray]:
-  """Captures means and norms.
-
-  Returns:
-    'embed/mean' [N, D], 'resid_post/mean' [N, L, D] and 'resid_post/norm'
-    [L, M] of the M tokens that are not at position 0.
-
-  Raises:
-    InputError: the model gives NaN or infinity.
-  """
-  c = lm.config
-  embed = np.zeros((len(ids), c.width), np.float32)
-  resid = np.zeros((len(ids), c.num_layers, c.width), np.float32)
-  norms = []
-
-  def reduced(batch: batches.Batch) -> dict[str, np.ndarray]:
-    pool = np.zeros(batch.tokens.shape, np.float32)
-    for row, i in enumerate(batch.rows):
-      if i >= 0:
-        pool[row, : len(ids[i])] = pools[i]
-    readout = taps.Readout(pool)
-    return jax.device_get(
-        capture.capture(
-            lm.model, lm.params, batch.tokens, batch.valid, readout, _SITES
-        )
+  """Captures the stories, one by one or summed by emotion and fold."""
+  kept = np.flatnonzero(encoded.used)
+  emotion, topic = (x[kept] for x in labels(stories))
+  ids = [encoded.stories[i] for i in kept]
+  pools = [encoded.pools[i] for i in kept]
+  if config.unit == 'story':
+    got, _ = chunked.run(
+        config, path, lm, ids, pools, (_EMBED, _MEAN), 'Stories'
     )
-
-  work = list(batches.bucketed(ids, config.batch))
-  for batch, got in two_at_a_time(reduced, work, label):
-    real = batch.rows >= 0
-    embed[batch.rows[real]] = got['embed/mean'][real]
-    resid[batch.rows[real]] = got['resid_post/mean'].swapaxes(0, 1)[real]
-    inner = batch.valid.copy()
-    inner[:, 0] = False
-    norms.append(got['resid_post/norm'][:, inner])
-  norms = np.concatenate(norms, axis=1)
-  if not np.isfinite(resid).all() or not np.isfinite(norms).all():
-    raise errors.InputError(
-        f'{lm.uri}: activations are not finite in {lm.dtype}; the weights are'
-        ' damaged, or it wants another config.dtype.'
-    )
+    return {
+        'stories': got[_MEAN],
+        'stories_embed': got[_EMBED],
+        'emotion': emotion,
+        'topic': topic,
+        'count': np.ones(len(kept), np.int64),
+    }
+  fold = topic % config.folds if config.folds else topic
+  cell = emotion * (fold.max() + 1) + fold
+  cells, cell, count = np.unique(cell, return_inverse=True, return_counts=True)
+  sums = cell_sums(lm, cell, len(cells))
+  _, got = chunked.run(config, path, lm, ids, pools, (), 'Stories', sums)
+  weight = count.astype(np.float32)
   return {
-      'embed/mean': embed,
-      'resid_post/mean': resid,
-      'resid_post/norm': norms,
+      'stories': got['stream'] / weight[:, None, None],
+      'stories_embed': got['embed'] / weight[:, None],
+      'emotion': cells // (fold.max() + 1),
+      'topic': cells % (fold.max() + 1),
+      'count': count,
   }
 
 
-def two_at_a_time(
-    compute: Callable[[batches.Batch], Any],
-    work: Sequence[batches.Batch],
-    label: str,
-) -> Iterator[tuple[batches.Batch, Any]]:
-  """Yields each batch and its result, in order, with a progress bar.
+def neutral_components(
+    config: ml_collections.ConfigDict,
+    path: pathlib.Path,
+    lm: load.LanguageModel,
+    encoded: encode.Encoded,
+) -> dict[str, np.ndarray]:
+  """Captures neutral dialogues: components, and the mean residual norm.
 
-  While one batch is in a part of the program that keeps one core busy, the
-  other keeps the rest busy: a seventh less time on two cores.
+  Up to `config.neutral_rows` of them are kept and decomposed exactly; of more,
+  a sketch of `config.sketch` random vectors is.
   """
-  pool = concurrent.futures.ThreadPoolExecutor(2)
-  try:
-    results = pool.map(compute, work)
-    pairs = zip(work, results, strict=True)
-    yield from tqdm.tqdm(
-        pairs, f'{label:<9}', len(work), leave=False, unit='batch'
+  ids, contents = encoded.neutral, encoded.contents
+  exact = len(ids) <= config.neutral_rows
+  fraction = config.neutral_variance
+  sums = None if exact else neutral_sketch(config, lm)
+  keep = (_NORM, _MEAN) if exact else (_NORM,)
+  kept, sketch = chunked.run(
+      config, path, lm, ids, contents, keep, 'Neutral', sums
+  )
+  if exact:
+    components, counts = vectors_lib.neutral_components(kept[_MEAN], fraction)
+  else:
+    components, counts = moments.sketched_components(
+        sketch, _test_matrix(config, lm), fraction
     )
-  finally:
-    pool.shutdown(cancel_futures=True)
+  return {
+      'components': components,
+      'num_components': counts,
+      'resid_norm': steering.ordinary_norm(kept[_NORM].T),
+  }
 
 
-def progress(items: Any, label: str) -> Any:
-  """A progress bar on stderr, gone when it is done."""
-  return tqdm.tqdm(items, desc=f'{label:<9}', leave=False, unit='batch')
+def cell_sums(
+    lm: load.LanguageModel, cell: np.ndarray, size: int
+) -> chunked.Sums:
+  """Sums of stories in `size` cells; `cell` is each story's, [N]."""
+  shape = (size, lm.config.num_layers, lm.config.width)
+  start = moments.CellSums(
+      stream=np.zeros(shape, np.float32),
+      embed=np.zeros((size, shape[2]), np.float32),
+  )
+  where = jax.tree.map(
+      lambda x: sharding.place_widely(lm.mesh, x.ndim - 1, x.shape), start
+  )
+  add = _compiled(moments.add_to_cells, where)
+
+  def add_batch(sums, got, batch):
+    # Fillers go to a cell that is not there.
+    cells = np.where(batch.rows >= 0, cell[batch.rows], size).astype(np.int32)
+    return add(sums, got[_MEAN], got[_EMBED], cells)
+
+  return chunked.Sums(_put(start, where), add_batch)
 
 
-def encode_chat(
-    lm: load.LanguageModel, messages: Sequence[chats.Message], place: str
-) -> chats.Chat:
-  """Tokenises a chat; `place` begins an error's message."""
-  try:
-    chat = chats.encode_chat(lm.tokenizer, messages)
-  except errors.InputError as error:
-    raise errors.InputError(f'{place}: {error}') from error
-  check_length(chat.ids, lm, place)
-  return chat
+def neutral_sketch(
+    config: ml_collections.ConfigDict, lm: load.LanguageModel
+) -> chunked.Sums:
+  """The sketch of the second moments of neutral dialogues."""
+  layers, width = lm.config.num_layers, lm.config.width
+  test = _test_matrix(config, lm)
+  zeros = lambda *shape: np.zeros(shape, np.float32)
+  start = moments.Sketch(
+      count=zeros(),
+      origin=zeros(layers, width),
+      total=zeros(layers, width),
+      square=zeros(layers),
+      product=zeros(layers, width, test.shape[1]),
+  )
+  where = jax.tree.map(
+      lambda x: jax.sharding.NamedSharding(lm.mesh, jax.P()), start
+  ).replace(product=sharding.place_widely(lm.mesh, 1, start.product.shape))
+  add = _compiled(moments.add_to_sketch, where)
+  on_devices = sharding.replicate(lm.mesh, test)
+
+  def add_batch(sums, got, batch):
+    real = (batch.rows >= 0).astype(np.float32)
+    return add(sums, got[_MEAN], real, on_devices)
+
+  return chunked.Sums(_put(start, where), add_batch)
 
 
-def check_length(
-    ids: Sequence[int], lm: load.LanguageModel, place: str
-) -> None:
-  """Refuses a text longer than the model's context."""
-  if len(ids) > lm.config.context:
-    raise errors.InputError(
-        f'{place}: {len(ids)} tokens, more than the context of the model'
-        f' ({lm.config.context}); shorten or split the text.'
-    )
+def _test_matrix(
+    config: ml_collections.ConfigDict, lm: load.LanguageModel
+) -> np.ndarray:
+  width = lm.config.width
+  return moments.test_matrix(config.seed, width, min(config.sketch, width))
 
 
-def _spread(x: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
-  out = np.zeros((size,) + x.shape[1:], x.dtype)
-  out[rows] = x
-  return out
+def _compiled(add: Callable[..., Any], where: Any) -> Callable[..., Any]:
+  return jax.jit(add, donate_argnums=0, out_shardings=where)
+
+
+def _put(tree: Any, where: Any) -> Any:
+  return jax.tree.map(
+      lambda x, place: jax.make_array_from_callback(
+          x.shape, place, lambda index: x[index]
+      ),
+      tree,
+      where,
+  )

@@ -72,12 +72,11 @@ def embed_vectors(
 ) -> np.ndarray:
   """The same vectors made of token embeddings, [E, D]: no model, only words."""
   arrays, _ = files.read_arrays(workdir / capture_stories.NAME)
-  emotion, _ = build_vectors.labels(stories)
-  used = arrays['used']
   vectors, _ = vectors_lib.emotion_vectors(
-      arrays['stories_embed'][used][:, None],
-      emotion[used],
+      arrays['stories_embed'][:, None],
+      arrays['emotion'],
       len(stories.emotions),
+      arrays['count'],
   )
   return vectors[:, 0]
 

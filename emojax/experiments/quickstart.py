@@ -7,16 +7,19 @@ from absl import logging
 import ml_collections
 
 from emojax import files
+from emojax import hosts
 from emojax import runs
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
+from emojax.experiments import encode
 from emojax.experiments import map_geometry
 from emojax.experiments import read
 from emojax.experiments import settings
 from emojax.experiments import steer
 from emojax.experiments import summarise
 from emojax.models import load
+from emojax.models import sharding
 from emojax.report import page
 
 REPORT = 'report.html'
@@ -25,27 +28,27 @@ REPORT = 'report.html'
 def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   """Runs every stage that `workdir` has no artefact of, then the report."""
   clock = time.monotonic()
-  seconds = {}
 
   def done(stage: str) -> None:
     nonlocal clock
     now = time.monotonic()
-    seconds[stage] = round(now - clock, 1)
     logging.info('%s: %.1f s', stage, now - clock)
     clock = now
+    hosts.stop_if_asked()
 
   def path(name: str) -> pathlib.Path | None:
     return pathlib.Path(config[name]) if config[name] else None
 
   # Whatever is wrong with the input is found before anything is written.
   settings.check(config)
+  mesh = sharding.make_mesh(**config.mesh)
   stories = stories_lib.load_stories(path('stories'))
   dialogues = stories_lib.load_dialogues(path('neutral'))
   texts = stories_lib.load_texts(path('chats'))
   settings.check_corpus(config, stories, dialogues)
-  lm = load.load(config.model, config.dtype)
+  lm = load.load(config.model, config.dtype, mesh)
   settings.check_model(config, lm, stories)
-  encoded = capture_stories.encode(config, lm, stories, dialogues)
+  encoded = encode.corpus(config, lm, stories, dialogues)
   chats = read.encode(lm, texts, config.chats or 'chats.jsonl')
   corpus = {
       name: files.sha256(stories_lib.location(path(name), name))
@@ -57,7 +60,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   done('load')
   logging.info('%s in %s, %d layers', lm.name, lm.dtype, lm.config.num_layers)
 
-  capture_stories.run(config, workdir, lm, encoded)
+  capture_stories.run(config, workdir, lm, stories, encoded)
   done('capture')
   build_vectors.run(config, workdir, lm, stories, dialogues)
   done('vectors')
@@ -75,7 +78,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   steer.run(config, workdir, lm)
   done('sweep')
   implied = {read.text_id(t): t.implies for t in texts if t.implies}
-  summarise.run(config, workdir, lm, implied, seconds)
+  summarise.run(config, workdir, lm, implied)
   report = workdir / REPORT
   if not report.exists():
     page.write(workdir)

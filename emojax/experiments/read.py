@@ -12,12 +12,12 @@ from emojax import readings
 from emojax import runs
 from emojax import steering
 from emojax import vectors as vectors_lib
-from emojax.data import batches
 from emojax.data import chats
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
-from emojax.experiments import capture_stories
+from emojax.experiments import encode as encode_lib
 from emojax.models import load
+from emojax.models import sharding
 
 NAME = 'readings.jsonl'
 
@@ -58,10 +58,11 @@ def load_model(
 ) -> load.LanguageModel:
   """Loads the model that is asked for, or the one that the vectors name."""
   dtype = config.dtype or metadata['dtype']
+  mesh = sharding.make_mesh(**config.mesh)
   if config.model:
-    return load.load(config.model, dtype)
+    return load.load(config.model, dtype, mesh)
   try:
-    return load.load(metadata['model'], dtype)
+    return load.load(metadata['model'], dtype, mesh)
   except errors.InputError as error:
     raise errors.InputError(
         f'{error} (The model is the one that {config.vectors} names; give'
@@ -76,7 +77,7 @@ def encode(
 ) -> list[chats.Chat]:
   """Tokenises texts; an error names the line."""
   return [
-      capture_stories.encode_chat(lm, text.messages, f'{path}:{text.line}')
+      encode_lib.chat(lm, text.messages, f'{path}:{text.line}')
       for text in texts
   ]
 
@@ -113,23 +114,14 @@ def read(
 
   rows: list[dict[str, Any]] = [{}] * len(texts)
   ids = [chat.ids for chat in encoded]
-  work = list(batches.bucketed(ids, batch_size))
-
-  def at_layer(batch: batches.Batch) -> np.ndarray:
-    return build_vectors.read_cosines(lm, batch, directions)[layer].copy()
-
-  for batch, cosine in capture_stories.two_at_a_time(
-      at_layer, work, 'Readings'
+  for i, cosine in build_vectors.read_cosines(
+      lm, ids, directions, batch_size, 'Readings', layer
   ):
-    for row, i in enumerate(batch.rows):
-      if i >= 0:
-        x = cosine[row, : len(ids[i])]
-        score = readings.standardised(x, *baseline('cosine'))
-        at = encoded[i].response
-        score[at] = readings.standardised(x[at], *baseline('response'))
-        rows[i] = _row(
-            texts[i], encoded[i], x, score, metadata['emotions'], layer
-        )
+    (x,) = cosine
+    score = readings.standardised(x, *baseline('cosine'))
+    at = encoded[i].response
+    score[at] = readings.standardised(x[at], *baseline('response'))
+    rows[i] = _row(texts[i], encoded[i], x, score, metadata['emotions'], layer)
   return rows
 
 

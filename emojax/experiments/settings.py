@@ -15,6 +15,10 @@ from emojax.models import load
 _LEAST = {
     'start': 0,
     'batch': 1,
+    'chunk': 1,
+    'folds': 0,
+    'neutral_rows': 0,
+    'sketch': 1,
     'seed': 0,
     'shuffles': 2,
     'standard_dialogues': 2,
@@ -25,6 +29,7 @@ _LEAST = {
     'temperature': 0,
     'neutral_variance': 0,
 }
+_UNITS = ('story', 'cell')
 _MOST_SEED = 2**32 - 1
 _MIN_DIALOGUES = 2  # A baseline has a spread.
 
@@ -41,6 +46,11 @@ def check(config: ml_collections.ConfigDict) -> None:
   if config.seed > _MOST_SEED:
     raise errors.InputError(
         f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
+    )
+  if config.unit not in _UNITS or config.folds == 1:
+    raise errors.InputError(
+        f'config.unit={config.unit!r}, config.folds={config.folds}: the unit is'
+        f' one of {", ".join(_UNITS)}; folds are 0 or at least 2.'
     )
   if config.neutral_variance >= 1:
     raise errors.InputError(

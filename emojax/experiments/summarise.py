@@ -24,7 +24,6 @@ def run(
     workdir: pathlib.Path,
     lm: load.LanguageModel,
     expected: dict[int | str, str],
-    seconds: dict[str, float],
 ) -> None:
   """Writes `dose.json` and `summary.json`, unless they are there.
 
@@ -33,7 +32,6 @@ def run(
     workdir: with all other artefacts in it.
     lm: the model.
     expected: the emotion that each chat implies, by its id.
-    seconds: what each stage took.
   """
   if (workdir / NAME).exists():
     return
@@ -71,7 +69,6 @@ def run(
               'chats_read': len(readings),
               'generations': len(sweep),
           },
-          'seconds': seconds,
       },
   )
 

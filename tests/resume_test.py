@@ -1,0 +1,199 @@
+"""A run that is killed goes on, and ends with the bytes of one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tiny_model
+
+from emojax import files
+
+KILLS = 10  # Of each unit.
+
+
+@pytest.fixture(scope='module')
+def fields(tmp_path_factory):
+  """Many short chunks: 8 of stories, 4 of dialogues, 13 of the sweep."""
+  fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
+  return fields | {'batch': 2, 'chunk': 1, 'sweep_batch': 3, 'sketch': 12}
+
+
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory):
+  return os.environ | {
+      'JAX_COMPILATION_CACHE_DIR': str(tmp_path_factory.mktemp('compiled')),
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+  }
+
+
+def start(fields, workdir, environment):
+  return subprocess.Popen(
+      [
+          sys.executable,
+          '-m',
+          'emojax.main',
+          f'--config={tiny_model.ROOT / "configs/quickstart.py"}',
+          f'--workdir={workdir}',
+          *tiny_model.flags(fields),
+      ],
+      cwd=tiny_model.ROOT,
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+  )
+
+
+def finish(fields, workdir, environment):
+  process = start(fields, workdir, environment)
+  said, _ = process.communicate(timeout=300)
+  assert process.returncode == 0, said
+  return said
+
+
+def whole(workdir):
+  return {
+      str(path.relative_to(workdir)): path.read_bytes()
+      for path in sorted(workdir.rglob('*'))
+      if path.is_file()
+  }
+
+
+def chunk_files(workdir):
+  return sorted(
+      path for path in workdir.glob('*.parts/*/*') if path.name[0] != '.'
+  )
+
+
+@pytest.fixture(scope='module')
+def undisturbed(fields, environment, tmp_path_factory):
+  """Of each unit: settings, and the workdir of a run that nobody disturbs."""
+  runs = {}
+  for unit in ('story', 'cell'):
+    # Of 8 dialogues, all are kept or only a sketch is.
+    own = fields | {'unit': unit, 'neutral_rows': 8 * (unit == 'story')}
+    workdir = tmp_path_factory.mktemp(unit) / 'run'
+    finish(own, workdir, environment)
+    runs[unit] = own, workdir
+  return runs
+
+
+@pytest.fixture(params=['story', 'cell'])
+def uninterrupted(request, undisturbed):
+  """Settings, and the bytes that must come out."""
+  fields, workdir = undisturbed[request.param]
+  return fields, whole(workdir)
+
+
+def interrupted(fields, workdir, environment, chunks, sent, delay=0.0):
+  """Runs until so many new chunks are there, then sends a signal.
+
+  Returns:
+    The exit status, 0 if it ended before, and what it said.
+  """
+  had = set(chunk_files(workdir))
+  seen = set(had)
+  process = start(fields, workdir, environment)
+  while process.poll() is None:
+    seen |= set(chunk_files(workdir))
+    if len(seen - had) >= chunks:
+      time.sleep(delay)
+      process.send_signal(sent)
+      break
+    time.sleep(0.002)
+  said, _ = process.communicate(timeout=300)
+  return process.returncode, said
+
+
+def test_runs_killed_at_any_moment_end_with_the_same_bytes(
+    uninterrupted, environment, tmp_path
+):
+  fields, expected = uninterrupted
+  moments = random.Random(0)
+  kills, run = 0, 0
+  while kills < KILLS:
+    workdir = tmp_path / str(run)
+    stamps = {path: path.stat().st_mtime_ns for path in chunk_files(workdir)}
+    status, said = interrupted(
+        fields,
+        workdir,
+        environment,
+        moments.randrange(12),
+        signal.SIGKILL,
+        moments.uniform(0, 0.1),
+    )
+    # What was whole is neither lost nor made again.
+    for path in chunk_files(workdir):
+      assert path.stat().st_mtime_ns == stamps.get(
+          path, path.stat().st_mtime_ns
+      )
+    if status == 0:
+      assert whole(workdir) == expected
+      run += 1
+    else:
+      assert status == -signal.SIGKILL, said
+      kills += 1
+  finish(fields, tmp_path / str(run), environment)
+  assert whole(tmp_path / str(run)) == expected
+
+
+@pytest.mark.parametrize('chunks', [2, 15])  # Of stories, and of the sweep.
+def test_a_run_told_to_stop_saves_says_so_and_goes_on(
+    uninterrupted, environment, tmp_path, chunks
+):
+  fields, expected = uninterrupted
+  workdir = tmp_path / 'run'
+  status, said = interrupted(
+      fields, workdir, environment, chunks, signal.SIGTERM
+  )
+  assert status == 75, said
+  assert said.splitlines()[-1].startswith('emojax: Told to stop (SIGTERM)')
+  assert 'Traceback' not in said
+  assert not any(path.name[0] == '.' for path in workdir.rglob('*'))
+  finish(fields, workdir, environment)
+  assert whole(workdir) == expected
+
+
+@pytest.mark.parametrize('number', [0, -1])  # Rows; rows, or the newest sums.
+def test_a_damaged_chunk_is_found_out_and_computed_again(
+    uninterrupted, environment, tmp_path, number
+):
+  fields, expected = uninterrupted
+  workdir = tmp_path / 'run'
+  status, _ = interrupted(fields, workdir, environment, 5, signal.SIGKILL)
+  assert status == -signal.SIGKILL
+  path = chunk_files(workdir)[number]
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
+  said = finish(fields, workdir, environment)
+  assert f'{path} is damaged' in said
+  assert whole(workdir) == expected
+
+
+def test_other_settings_are_refused_and_the_chunks_are_kept(
+    uninterrupted, environment, tmp_path
+):
+  fields, _ = uninterrupted
+  workdir = tmp_path / 'run'
+  interrupted(fields, workdir, environment, 2, signal.SIGKILL)
+  before = whole(workdir)
+  process = start(fields | {'start': 31}, workdir, environment)
+  said, _ = process.communicate(timeout=300)
+  assert process.returncode == 2
+  assert 'config.start was 30, is 31' in said.splitlines()[-1]
+  assert whole(workdir) == before
+
+
+def test_sums_of_cells_and_a_sketch_make_the_same_vectors(undisturbed):
+  one, two = (
+      files.read_arrays(workdir / 'vectors.safetensors')[0]
+      for _, workdir in undisturbed.values()
+  )
+  for name in ('raw', 'mean', 'resid_norm', 'vectors'):
+    np.testing.assert_allclose(one[name], two[name], atol=1e-4)
