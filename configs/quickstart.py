@@ -33,6 +33,7 @@ def get_config() -> ml_collections.ConfigDict:
   # one emotion and one fold of topics, so that memory does not grow.
   config.unit = 'story'
   config.folds = 0  # Of topics, for 'cell'; 0: each topic is one.
+  config.keep_layers = ()  # Whose rows of every story go to stories.zarr.
   config.neutral_variance = 0.5  # Of the neutral dialogues, projected out.
   config.neutral_rows = 2048  # Of more dialogues only a sketch is kept,
   config.sketch = 256  # of so many random vectors.

@@ -80,11 +80,14 @@ def folder(workdir: Path) -> Iterator[Path]:
 def _copy(workdir: Path, own: Path) -> None:
   paths = []
   if is_first() and workdir.is_dir():
-    # What begins with a dot is half-written and will never be read.
+    # What begins with a dot is half-written and will never be read; an array
+    # in a folder is written by the first alone.
     paths = sorted(
         path
         for path in workdir.rglob('*')
-        if path.is_file() and not path.name.startswith('.')
+        if path.is_file()
+        and not path.name.startswith('.')
+        and not any(part.endswith('.zarr') for part in path.parts)
     )
   for i in range(int(_from_first(np.int64(len(paths))))):
     here = is_first()

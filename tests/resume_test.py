@@ -77,6 +77,8 @@ def undisturbed(fields, environment, tmp_path_factory):
   for unit in ('story', 'cell'):
     # Of 8 dialogues, all are kept or only a sketch is.
     own = fields | {'unit': unit, 'neutral_rows': 8 * (unit == 'story')}
+    if unit == 'cell':
+      own['keep_layers'] = (0, 2)
     workdir = tmp_path_factory.mktemp(unit) / 'run'
     finish(own, workdir, environment)
     runs[unit] = own, workdir

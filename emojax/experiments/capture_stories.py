@@ -6,6 +6,7 @@ cut into chunks: a run that is killed goes on at the last.
 """
 
 from collections.abc import Callable
+import functools
 import pathlib
 from typing import Any
 
@@ -21,6 +22,9 @@ from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
 from emojax.experiments import chunked
 from emojax.experiments import encode
+from emojax.experiments import passes
+from emojax.experiments import predict
+from emojax.experiments import story_rows
 from emojax.models import load
 from emojax.models import sharding
 
@@ -42,10 +46,16 @@ def run(
   a fold of topics; `emotion`, `topic` and `count` [N], how many stories that
   is; `used` [stories], False for a story that ends before `config.start`;
   `components` [L, C, D] and `num_components` [L] of neutral text; `resid_norm`
-  [L], over all its tokens but the first and the outliers.
+  [L], over all its tokens but the first and the outliers; `stored`, which story
+  is in which row of `stories.zarr`, if `config.keep_layers` names layers.
   """
   path = workdir / NAME
   if not path.exists():
+    kept = encoded.used
+    cell, _ = cells_of(config, *(x[kept] for x in labels(stories)))
+    predict.report(
+        predict.capture_needs(config, lm, encoded, int(cell.max()) + 1)
+    )
     rows = story_means(config, path, lm, stories, encoded)
     neutral = neutral_components(config, path, lm, encoded)
     files.write_arrays(
@@ -76,30 +86,50 @@ def story_means(
   emotion, topic = (x[kept] for x in labels(stories))
   ids = [encoded.stories[i] for i in kept]
   pools = [encoded.pools[i] for i in kept]
+  stored, write = {}, None
+  if config.keep_layers:
+    planned = passes.plan(lm, ids, config.batch)
+    stored = {'stored': kept[story_rows.order(planned)]}
+    write = story_rows.writer(path.parent, lm, config.keep_layers, planned)
+  capture = functools.partial(
+      chunked.run, config, path, lm, ids, pools, label='Stories', write=write
+  )
   if config.unit == 'story':
-    got, _ = chunked.run(
-        config, path, lm, ids, pools, (_EMBED, _MEAN), 'Stories'
-    )
-    return {
+    got, _ = capture(keep=(_EMBED, _MEAN))
+    return stored | {
         'stories': got[_MEAN],
         'stories_embed': got[_EMBED],
         'emotion': emotion,
         'topic': topic,
         'count': np.ones(len(kept), np.int64),
     }
-  fold = topic % config.folds if config.folds else topic
-  cell = emotion * (fold.max() + 1) + fold
-  cells, cell, count = np.unique(cell, return_inverse=True, return_counts=True)
-  sums = cell_sums(lm, cell, len(cells))
-  _, got = chunked.run(config, path, lm, ids, pools, (), 'Stories', sums)
+  cell, cells = cells_of(config, emotion, topic)
+  _, got = capture(keep=(), sums=cell_sums(lm, cell, len(cells)))
+  count = np.bincount(cell)
   weight = count.astype(np.float32)
-  return {
+  return stored | {
       'stories': got['stream'] / weight[:, None, None],
       'stories_embed': got['embed'] / weight[:, None],
-      'emotion': cells // (fold.max() + 1),
-      'topic': cells % (fold.max() + 1),
+      'emotion': cells[:, 0],
+      'topic': cells[:, 1],
       'count': count,
   }
+
+
+def cells_of(
+    config: ml_collections.ConfigDict, emotion: np.ndarray, topic: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Sorts stories into cells of an emotion and a fold of topics.
+
+  Returns:
+    Each story's cell [N], and each cell's emotion and fold [C, 2]; none is
+    empty.
+  """
+  fold = topic % config.folds if config.folds else topic
+  cells, cell = np.unique(
+      np.stack([emotion, fold], axis=1), axis=0, return_inverse=True
+  )
+  return cell.reshape(-1), cells
 
 
 def neutral_components(

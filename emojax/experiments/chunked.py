@@ -43,6 +43,7 @@ def run(
     keep: Sequence[str],
     label: str,
     sums: Sums | None = None,
+    write: Callable[[int, dict[str, jax.Array]], None] | None = None,
 ) -> tuple[Arrays, Arrays]:
   """Captures texts, and saves every `config.chunk` batches.
 
@@ -55,6 +56,8 @@ def run(
     keep: sites that are kept of every text; see `_kept`.
     label: of the progress bar; also tells this pass from others.
     sums: what is added up on the devices; nothing if None.
+    write: is given each batch's number and what was captured, if not None. The
+      batches since the last chunk come again after a kill.
 
   Returns:
     What was kept, in the order of the texts, and the fields of the sums.
@@ -67,7 +70,7 @@ def run(
   parts = _parts(config, artefact, lm, planned, label)
   size = config.chunk
   done, state = _resumed(parts, sums)
-  sites = {*keep} | ({*_SUMMED} if sums else set())
+  sites = {*keep} | ({*passes.MEANS} if sums or write else set())
   rows = []
   work = passes.over(
       lm, ids, pools, planned[done * size :], sorted(sites), label
@@ -75,6 +78,8 @@ def run(
   for i, (batch, got) in enumerate(work, start=done * size + 1):
     if sums:
       state = sums.add(state, got, batch)
+    if write:
+      write(i - 1, got)
     rows.append(_kept(lm, keep, got, batch, ids))
     if i % size and i < len(planned):
       continue
@@ -88,7 +93,6 @@ def run(
 
 
 _ROWS, _SUMS = 'rows', 'sums'
-_SUMMED = ('embed/mean', 'resid_post/mean')
 
 
 def _parts(config, artefact, lm, planned, label) -> Path:

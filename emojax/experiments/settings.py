@@ -98,8 +98,9 @@ def check_model(
     stories: stories_lib.Stories,
 ) -> None:
   """Refuses a layer or prompts that this model has no room for."""
-  if config.layer is not None:
-    steering.check_layer(config.layer, lm.config.num_layers)
+  chosen = () if config.layer is None else (config.layer,)
+  for layer in (*chosen, *config.keep_layers):
+    steering.check_layer(layer, lm.config.num_layers)
   for text in (*config.prompts, config.reply_prefix):
     token = lm.tokenizer.control_token_in(text)
     if token is not None:
