@@ -5,15 +5,14 @@ name has a digest of its bytes: a chunk that was damaged is found out and
 computed again. The folder goes when the artefact is there.
 """
 
+from collections.abc import Sequence
 import hashlib
-import pathlib
-import shutil
 
 from absl import logging
 
 from emojax import files
 
-Path = pathlib.Path
+Path = files.Path
 
 
 def folder(artefact: Path, plan: bytes) -> Path:
@@ -35,32 +34,42 @@ def put(parts: Path, kind: str, number: int, data: bytes) -> None:
 
 def get(parts: Path, kind: str, number: int) -> bytes | None:
   """Reads a chunk; None if it is not there, or damaged, which is said."""
-  for path in sorted(parts.glob(f'{_stem(kind, number)}*')):
-    data = path.read_bytes()
-    if path.name.endswith(_digest(data)):
-      return data
-    logging.warning('%s is damaged: what was in it is computed again.', path)
-    path.unlink()
-  return None
+  return _whole(files.find(parts, _stem(kind, number)))
 
 
 def count(parts: Path, kind: str) -> int:
   """Returns how many chunks there are from the first on, without a gap."""
+  named: dict[str, list[Path]] = {}
+  # Listed once: in a bucket, every listing is a round trip.
+  for path in files.find(parts, f'{kind}-'):
+    stem = path.name[: len(_stem(kind, 0))]
+    named.setdefault(stem, []).append(path)
   number = 0
-  while get(parts, kind, number) is not None:
+  while _whole(named.get(_stem(kind, number), ())) is not None:
     number += 1
   return number
 
 
 def drop(parts: Path, kind: str, number: int) -> None:
   """Deletes a chunk, if it is there."""
-  for path in parts.glob(f'{_stem(kind, number)}*'):
-    path.unlink()
+  for path in files.find(parts, _stem(kind, number)):
+    files.remove(path)
 
 
 def clear(artefact: Path) -> None:
   """Deletes all chunks of an artefact, which is there by now."""
-  shutil.rmtree(artefact.parent / f'{artefact.stem}.parts', ignore_errors=True)
+  files.remove_folder(artefact.parent / f'{artefact.stem}.parts')
+
+
+def _whole(paths: Sequence[Path]) -> bytes | None:
+  """Reads the first that is not damaged, and deletes those that are."""
+  for path in paths:
+    data = files.read_bytes(path)
+    if path.name.endswith(_digest(data)):
+      return data
+    logging.warning('%s is damaged: what was in it is computed again.', path)
+    files.remove(path)
+  return None
 
 
 def _stem(kind: str, number: int) -> str:

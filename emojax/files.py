@@ -1,23 +1,156 @@
-"""Whole files or none: JSON, JSON lines and safetensors, written atomically."""
+"""Whole files or none: JSON, JSON lines and safetensors, written atomically.
 
+A path is of a disk or of a bucket; nothing else in this package asks which.
+"""
+
+from collections.abc import Iterator
+import contextlib
 import hashlib
+import io
 import json
+import math
 import os
-import pathlib
+import shutil
 import tempfile
 from typing import Any
 
+from etils import epath
 import numpy as np
 import safetensors
 import safetensors.numpy
 
+from emojax import buckets
 from emojax import errors
 
-Path = pathlib.Path
+Path = epath.Path
+
+
+def locate(name: str) -> Path:
+  """Returns the path that a flag or a config names.
+
+  Raises:
+    InputError: a URI of a store that emojax does not know.
+  """
+  buckets.check_name(name)
+  return Path(name)
+
+
+def check_reachable(path: Path) -> None:
+  """Refuses a path in a bucket that is not there, or not for this account."""
+  if buckets.holds(path):
+    buckets.check(path)
+
+
+def check_on_disk(path: Path) -> None:
+  """Refuses a path in a bucket, where no folder moves into place at once."""
+  if buckets.holds(path):
+    raise errors.InputError(
+        f'{path}: give a folder of this machine; {buckets.COPY} copies it.'
+    )
+
+
+def absolute(path: Path) -> Path:
+  """Returns the path that is the same from every working directory."""
+  return path if buckets.holds(path) else Path(os.path.realpath(path))
+
+
+def exists(path: Path) -> bool:
+  """Whether there is a file."""
+  return buckets.exists(path) if buckets.holds(path) else os.path.isfile(path)
+
+
+def find(folder: Path, prefix: str = '') -> list[Path]:
+  """Returns the paths of `sizes`."""
+  return [Path(folder) / name for name in sizes(folder, prefix)]
+
+
+def sizes(folder: Path, prefix: str = '') -> dict[str, int]:
+  """Returns the bytes of all files below a folder, if any, by sorted names.
+
+  A name is the path within the folder, and begins with `prefix`. One request
+  asks a bucket for one or for a thousand.
+  """
+  if buckets.holds(folder):
+    return dict(sorted(buckets.sizes(folder, prefix).items()))
+  names = (
+      os.path.relpath(os.path.join(here, name), folder)
+      for here, _, within in os.walk(folder)
+      for name in within
+  )
+  chosen = sorted(name for name in names if name.startswith(prefix))
+  return {name: os.lstat(os.path.join(folder, name)).st_size for name in chosen}
+
+
+def free(folder: Path) -> float:
+  """Returns how many bytes more there is room for; no bucket is ever full."""
+  return math.inf if buckets.holds(folder) else shutil.disk_usage(folder).free
+
+
+def remove(path: Path) -> None:
+  """Deletes a file."""
+  (buckets.remove if buckets.holds(path) else os.unlink)(path)
+
+
+def remove_folder(folder: Path) -> None:
+  """Deletes a folder with all that is in it, if it is there."""
+  if buckets.holds(folder):
+    buckets.remove_all(folder)
+  else:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def kvstore(folder: Path) -> dict[str, str]:
+  """Returns what TensorStore calls a folder."""
+  if buckets.holds(folder):
+    return buckets.kvstore(folder)
+  return {'driver': 'file', 'path': str(folder)}
+
+
+def reaching(path: Path) -> contextlib.AbstractContextManager[None]:
+  """Makes one line of what another library says of a bucket, in a `with`."""
+  return buckets.reaching(path)
+
+
+@contextlib.contextmanager
+def on_disk(path: str | Path) -> Iterator[str | Path]:
+  """Yields a file's path on this machine: its own, or that of a copy."""
+  if not buckets.holds(path):
+    yield path
+    return
+  with tempfile.TemporaryDirectory() as folder:
+    copy = os.path.join(folder, os.path.basename(path))
+    buckets.download(path, copy)
+    yield copy
+
+
+@contextlib.contextmanager
+def folder_on_disk(folder: Path) -> Iterator[Path]:
+  """Yields a folder's path on this machine: its own, or that of a copy."""
+  if not buckets.holds(folder):
+    yield folder
+    return
+  with tempfile.TemporaryDirectory() as copy:
+    for name in sizes(folder):
+      buckets.download(folder / name, os.path.join(copy, name))
+    yield Path(copy)
+
+
+def read_bytes(path: str | Path) -> bytes:
+  """Reads a whole file."""
+  if buckets.holds(path):
+    return buckets.read(path)
+  with open(path, 'rb') as file:
+    return file.read()
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-  """Writes under a temporary name, syncs, and renames the file into place."""
+  """Writes under a temporary name, syncs, and renames the file into place.
+
+  In a bucket it is the upload's end that makes an object appear.
+  """
+  if buckets.holds(path):
+    buckets.write(path, data)
+    return
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
@@ -49,8 +182,9 @@ def read_json(path: str | Path) -> Any:
   Raises:
     InputError: the file is not there or is not JSON.
   """
+  text = _read_text(path)
   try:
-    return json.loads(_read_text(path))
+    return json.loads(text)
   except (ValueError, RecursionError) as error:
     raise errors.InputError(f'{path}: not JSON ({error}).') from error
 
@@ -121,23 +255,25 @@ def read_arrays(
   Raises:
     InputError: no such file, a damaged one, or one of another program.
   """
-  if not Path(path).is_file():
-    raise errors.InputError(f'{path}: no such file.')
-  try:
-    with safetensors.safe_open(path, framework='numpy') as file:
-      # Before any tensor: a model's file is large, and bfloat16 is not NumPy's.
-      metadata = _metadata(path, file.metadata() or {})
-      arrays = {name: file.get_tensor(name) for name in file.keys()}
-  except safetensors.SafetensorError as error:
-    raise errors.InputError(
-        f'{path}: not a whole safetensors file ({error}).'
-    ) from error
+  with on_disk(path) as here:
+    if not os.path.isfile(here):
+      raise errors.InputError(f'{path}: no such file.')
+    try:
+      with safetensors.safe_open(here, framework='numpy') as file:
+        # Before any tensor: a model's file is large, and NumPy has no bfloat16.
+        metadata = _metadata(path, file.metadata() or {})
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except safetensors.SafetensorError as error:
+      raise errors.InputError(
+          f'{path}: not a whole safetensors file ({error}).'
+      ) from error
   return arrays, metadata
 
 
 def sha256(path: str | Path) -> str:
   """Returns the hexadecimal SHA-256 of a file."""
-  with open(path, 'rb') as file:
+  start = buckets.stream if buckets.holds(path) else open
+  with start(path, 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
@@ -153,7 +289,8 @@ def _metadata(path: str | Path, header: dict[str, str]) -> dict[str, Any]:
 
 def _read_text(path: str | Path) -> str:
   try:
-    return Path(path).read_text(encoding='utf-8')
+    # Line ends of other systems too, as when a file is opened as text.
+    return io.TextIOWrapper(io.BytesIO(read_bytes(path)), 'utf-8').read()
   except UnicodeDecodeError as error:
     raise errors.InputError(
         f'{path}: not UTF-8 text ({error.reason}).'

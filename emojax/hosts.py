@@ -8,7 +8,6 @@ asks which process it is in.
 from collections.abc import Iterator
 import contextlib
 import os
-import pathlib
 import signal
 import tempfile
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 from emojax import errors
 from emojax import files
 
-Path = pathlib.Path
+Path = files.Path
 
 _stop_asked = False
 
@@ -79,22 +78,21 @@ def folder(workdir: Path) -> Iterator[Path]:
 
 def _copy(workdir: Path, own: Path) -> None:
   paths = []
-  if is_first() and workdir.is_dir():
+  if is_first():
     # What begins with a dot is half-written and will never be read; an array
     # in a folder is written by the first alone.
-    paths = sorted(
+    paths = [
         path
-        for path in workdir.rglob('*')
-        if path.is_file()
-        and not path.name.startswith('.')
+        for path in files.find(workdir)
+        if not path.name.startswith('.')
         and not any(part.endswith('.zarr') for part in path.parts)
-    )
+    ]
   for i in range(int(_from_first(np.int64(len(paths))))):
     here = is_first()
     name = _bytes_from_first(
         os.fsencode(paths[i].relative_to(workdir)) if here else b''
     )
-    data = _bytes_from_first(paths[i].read_bytes() if here else b'')
+    data = _bytes_from_first(files.read_bytes(paths[i]) if here else b'')
     if not here:
       files.write_bytes(own / os.fsdecode(name), data)
 

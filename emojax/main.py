@@ -12,7 +12,6 @@ refused. After SIGTERM it saves and exits with 75.
 from collections.abc import Sequence
 import importlib
 import logging as logging_lib
-import pathlib
 import sys
 from typing import NoReturn
 
@@ -22,6 +21,7 @@ from absl import logging
 from ml_collections import config_flags
 
 from emojax import errors
+from emojax import files
 
 _FLAGS = (
     'config',
@@ -38,7 +38,10 @@ _CONFIG = config_flags.DEFINE_config_file(
     'config', help_string='The experiment: a file of configs/.'
 )
 _WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'Folder of the artefacts; made if it is not there.'
+    'workdir',
+    None,
+    'Folder of the artefacts, here or gs://BUCKET/PATH; made if it is not'
+    ' there.',
 )
 _DISTRIBUTED = flags.DEFINE_bool(
     'distributed',
@@ -69,6 +72,8 @@ def main(arguments: Sequence[str]) -> None:
     raise errors.InputError(
         f'config.experiment={name!r}: must be one of {", ".join(EXPERIMENTS)}.'
     )
+  place = files.locate(_WORKDIR.value)
+  files.check_reachable(place)
   # Here, because --help and most mistakes need no JAX.
   from emojax import hosts
 
@@ -78,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
       logging.set_verbosity(logging.WARNING)
   hosts.watch_for_stop()
   experiment = importlib.import_module(f'emojax.experiments.{name}')
-  with hosts.folder(pathlib.Path(_WORKDIR.value)) as workdir:
+  with hosts.folder(place) as workdir:
     experiment.run(_CONFIG.value, workdir)
 
 

@@ -37,25 +37,26 @@ class Selection:
 
 def hold_out(
     data: probes.Features,
-    raw: Array,
-    labels: np.ndarray,
-    test: np.ndarray,
+    labels: Array,
+    weights: Array,
+    test: Array,
     inverse_penalty: float,
     *,
     num_classes: int,
     kind: probes.Kind = 'multinomial',
     start: probes.Probes | None = None,
     tolerance: float = 1e-6,
-) -> tuple[np.ndarray, probes.Fit]:
+) -> tuple[Array, probes.Fit]:
   """Fits probes to all but a few examples, and asks them about those.
 
   Features are standardised by the examples that are fitted.
 
   Args:
-    data: `probes.features(raw)`.
-    raw: [L, N, D].
+    data: N examples.
     labels: [N].
-    test: [N] bool, what is held out: a topic.
+    weights: [N], of the examples; 0 for what is held out.
+    test: [n] int, the examples to ask about. Folds of any size are one program
+      if n is the same.
     inverse_penalty: scikit-learn's C.
     num_classes: E.
     kind: of the probes.
@@ -63,21 +64,19 @@ def hold_out(
     tolerance: of `probes.fit`.
 
   Returns:
-    Log-probabilities [L, n, E] of the n held-out examples, and the fit.
+    Log-probabilities [L, n, E], and the fit.
   """
   fitted = probes.fit(
       data,
       labels,
-      ~test,
+      weights,
       inverse_penalty,
       num_classes=num_classes,
       kind=kind,
       start=start,
       tolerance=tolerance,
   )
-  # All of them, so that folds of any size are one program.
-  said = probes.log_probs(fitted.probes, raw, kind)
-  return np.asarray(said)[:, test], fitted
+  return probes.log_probs_at(fitted.probes, data, test, kind), fitted
 
 
 def select(said: Iterable[np.ndarray], labels: np.ndarray) -> Selection:

@@ -6,6 +6,7 @@ Layers, and classes of one-vs-rest, are lanes of one program; folds, penalties
 and padding are weights and numbers in it, so that it is compiled once.
 """
 
+from collections.abc import Callable
 import functools
 
 import flax.struct
@@ -77,16 +78,25 @@ class Fit:
   evaluations: Array
 
 
-def features(x: Array) -> Features:
-  """Standardises activations [L, N, D] of any float dtype.
+def features(
+    x: Array,
+    fetch: Callable[[Array], np.ndarray] = np.asarray,
+    put: Callable[[np.ndarray], Array] = jnp.asarray,
+) -> Features:
+  """Standardises activations.
 
   The decomposition is done on the host: compiled for a TPU it takes minutes.
+
+  Args:
+    x: [L, N, D] of any float dtype.
+    fetch: brings the covariances [L, D, D] to this host.
+    put: takes arrays with a leading L, such as their axes, to the devices.
 
   Raises:
     InputError: a number is not finite.
   """
   x, mean, scale, covariance = _standardised(x)
-  covariance = np.asarray(covariance)
+  covariance = fetch(covariance)
   for layer, finite in enumerate(np.isfinite(covariance).all(axis=(1, 2))):
     if not finite:
       raise errors.InputError(
@@ -94,9 +104,7 @@ def features(x: Array) -> Features:
           ' to them.'
       )
   variances, axes = np.linalg.eigh(covariance)
-  return Features(
-      x, mean, scale, jnp.asarray(axes), jnp.asarray(np.maximum(variances, 0))
-  )
+  return Features(x, mean, scale, put(axes), put(np.maximum(variances, 0)))
 
 
 @jax.jit
@@ -213,11 +221,16 @@ def _fit_layers(
   return _fitted(data, problem, state)
 
 
+def _standardised_probe(data: Features, probe: Probes) -> tuple[Array, Array]:
+  """A probe of one layer's raw activations -> of its standardised ones."""
+  weights = probe.weights * (data.scale / probe.scale)[:, None]
+  shift = (data.mean - probe.mean) / probe.scale
+  return weights, probe.bias + _einsum('D,DE->E', shift, probe.weights)
+
+
 def _point_of(basis, mean, data: Features, start: Probes) -> Array:
   """Raw probes -> coordinates; the columns of `basis` are orthogonal."""
-  w = start.weights * (data.scale / start.scale)[:, None]
-  shift = (data.mean - start.mean) / start.scale
-  bias = start.bias + _einsum('D,DE->E', shift, start.weights)
+  w, bias = _standardised_probe(data, start)
   bias = bias + _einsum('D,DE->E', mean, w)
   lengths = jnp.sum(basis**2, axis=0)
   point = _einsum('DC,DE->CE', basis, w) / lengths[:, None]
@@ -254,7 +267,20 @@ def log_probs(probes: Probes, x: Array, kind: Kind = 'multinomial') -> Array:
   The probabilities of one-vs-rest are divided by their sum.
   """
   x = (x.astype(jnp.float32) - probes.mean[:, None]) / probes.scale[:, None]
-  logits = _einsum('LND,LDE->LNE', x, probes.weights) + probes.bias[:, None]
+  return _log_probs(x, probes.weights, probes.bias, kind)
+
+
+@functools.partial(jax.jit, static_argnames='kind')
+def log_probs_at(
+    probes: Probes, data: Features, rows: Array, kind: Kind = 'multinomial'
+) -> Array:
+  """What probes say of some of the examples: [n] indices -> [L, n, E]."""
+  weights, bias = jax.vmap(_standardised_probe)(data, probes)
+  return _log_probs(data.x[:, rows], weights, bias, kind)
+
+
+def _log_probs(x: Array, weights: Array, bias: Array, kind: Kind) -> Array:
+  logits = _einsum('LND,LDE->LNE', x, weights) + bias[:, None]
   if kind == 'one-vs-rest':
     logits = jax.nn.log_sigmoid(logits)
   return jax.nn.log_softmax(logits)

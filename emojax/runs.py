@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 import importlib.metadata
 import json
-import pathlib
 from typing import Any
 
 import emojax
 from emojax import errors
 from emojax import files
 
-Path = pathlib.Path
+Path = files.Path
 
 _VERSIONS = ('jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'tokenizers', 'gguf')
 
@@ -31,7 +30,7 @@ def open_workdir(
   """
   new = json.loads(json.dumps({'config': config, 'made_from': made_from}))
   path = workdir / 'config.json'
-  if path.exists():
+  if files.exists(path):
     old = files.read_json(path)
     if not isinstance(old, dict):
       raise errors.InputError(f'{path}: not the settings of a run; delete it.')

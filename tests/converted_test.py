@@ -132,7 +132,7 @@ def test_a_disk_without_room_is_said_before_anything_is_written(
     tmp_path, monkeypatch
 ):
   usage = type('Usage', (), {'free': 10})
-  monkeypatch.setattr(converted.shutil, 'disk_usage', lambda _: usage)
+  monkeypatch.setattr(files.shutil, 'disk_usage', lambda _: usage)
   with pytest.raises(errors.InputError, match='0.0 GB free; make room'):
     save(tmp_path / 'store', place(None), {})
   assert not (tmp_path / 'store' / 'params').exists()
@@ -304,7 +304,7 @@ def killed(folder, moment):
   elif moment == 'within model.json':
     os.replace = replacing
   else:
-    pathlib.Path.unlink = lambda *_: die()
+    files.remove = lambda *_: die()
   save(folder, place(None), FACTS)
   yield 'alive'
 

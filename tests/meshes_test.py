@@ -28,20 +28,20 @@ def fields(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def run(fields, tmp_path_factory):
-  """Runs the quickstart on so many processes and devices; once each."""
+  """Runs a config on so many processes and devices; once each."""
   done = {}
   cache = tmp_path_factory.mktemp('compiled')
 
-  def start(processes, devices, process, port, workdir, more):
+  def start(processes, devices, process, port, workdir, name, fields):
     several = processes > 1
     return subprocess.Popen(
         [
             sys.executable,
             '-m',
             'emojax.main',
-            f'--config={tiny_model.ROOT / "configs/quickstart.py"}',
+            f'--config={tiny_model.ROOT / "configs" / name}.py',
             f'--workdir={workdir}',
-            *tiny_model.flags(fields | more),
+            *tiny_model.flags(fields),
             *(['--distributed'] if several else []),
             *([f'--coordinator=127.0.0.1:{port}'] if several else []),
             *([f'--processes={processes}'] if several else []),
@@ -59,16 +59,17 @@ def run(fields, tmp_path_factory):
         text=True,
     )
 
-  def run(processes, devices, model=1, **more):
-    key = (processes, devices, model, *more.items())
+  def run(processes, devices, model=1, name='quickstart', **own):
+    key = (processes, devices, model, name, *own.items())
     if key not in done:
       workdir = tmp_path_factory.mktemp('runs')
       with contextlib.closing(socket.socket()) as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-      more = {'mesh.model': model} | more
+      given = (fields if name == 'quickstart' else {}) | own
+      given |= {'mesh.model': model}
       all_ = [
-          start(processes, devices, i, port, workdir, more)
+          start(processes, devices, i, port, workdir, name, given)
           for i in range(processes)
       ]
       said = [process.communicate(timeout=300)[0] for process in all_]
@@ -131,3 +132,57 @@ def test_a_run_of_several_processes_equals_that_of_one(run, processes, devices):
 def test_devices_of_one_copy_in_two_processes_share_their_rows(run):
   """Four devices hold a copy of the model, two of them in each process."""
   assert_same(run(1, 1), run(4, 2, 4))
+
+
+def probes_of(run, *where):
+  """Fits 3 layers of 11 stories: of both, some devices have none of their own."""
+  activations = run(1, 1) / 'activations.safetensors'
+  return run(
+      *where,
+      name='probes',
+      activations=str(activations),
+      inverse_penalties=(0.1,),
+      tolerance=1e-8,
+  )
+
+
+def objectives(arrays, activations):
+  """What the probes minimise, of each layer, in float64."""
+  x = activations['stories'].swapaxes(0, 1).astype(float)
+  n = x.shape[1]
+  x = (x - arrays['mean'][:, None]) / arrays['scale'][:, None]
+  logits = np.einsum('LND,LDE->LNE', x, arrays['weights'])
+  logits += arrays['bias'][:, None]
+  own = logits[:, np.arange(n), activations['emotion']]
+  losses = (np.logaddexp.reduce(logits, axis=2) - own).sum(axis=1)
+  penalties = (arrays['weights'] ** 2).sum(axis=(1, 2))
+  return (losses + penalties / (2 * arrays['inverse_penalty'])) / n
+
+
+def assert_same_probes(run, one, two):
+  """The minimum to 1e-5; what it determines less well, such as weights, less."""
+  a, b = (files.read_json(folder / 'probes.json') for folder in (one, two))
+  for x, y in zip(a['layers'], b['layers'], strict=True):
+    assert x['loss'] == pytest.approx(y['loss'], rel=1e-3)
+    assert x['top1'] == y['top1']
+    assert x['inverse_penalty'] == y['inverse_penalty']
+  a, b = (
+      files.read_arrays(folder / 'probes.safetensors')[0]
+      for folder in (one, two)
+  )
+  activations, _ = files.read_arrays(run(1, 1) / 'activations.safetensors')
+  np.testing.assert_allclose(
+      objectives(a, activations), objectives(b, activations), rtol=TOLERANCE
+  )
+  assert a.keys() == b.keys()
+  for key in a:
+    np.testing.assert_allclose(a[key], b[key], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize('mesh', MESHES)
+def test_probes_of_eight_devices_equal_those_of_one(run, mesh):
+  assert_same_probes(run, probes_of(run, 1, 1), probes_of(run, 1, 8, mesh[1]))
+
+
+def test_probes_of_two_processes_equal_those_of_one_device(run):
+  assert_same_probes(run, probes_of(run, 1, 1), probes_of(run, 2, 4, 4))

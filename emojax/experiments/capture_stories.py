@@ -7,7 +7,6 @@ cut into chunks: a run that is killed goes on at the last.
 
 from collections.abc import Callable
 import functools
-import pathlib
 from typing import Any
 
 import jax
@@ -34,7 +33,7 @@ _EMBED, _MEAN, _NORM = 'embed/mean', 'resid_post/mean', 'resid_post/norm'
 
 def run(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: files.Path,
     lm: load.LanguageModel,
     stories: stories_lib.Stories,
     encoded: encode.Encoded,
@@ -50,7 +49,7 @@ def run(
   is in which row of `stories.zarr`, if `config.keep_layers` names layers.
   """
   path = workdir / NAME
-  if not path.exists():
+  if not files.exists(path):
     kept = encoded.used
     cell, _ = cells_of(config, *(x[kept] for x in labels(stories)))
     predict.report(
@@ -76,7 +75,7 @@ def labels(stories: stories_lib.Stories) -> tuple[np.ndarray, np.ndarray]:
 
 def story_means(
     config: ml_collections.ConfigDict,
-    path: pathlib.Path,
+    path: files.Path,
     lm: load.LanguageModel,
     stories: stories_lib.Stories,
     encoded: encode.Encoded,
@@ -90,7 +89,9 @@ def story_means(
   if config.keep_layers:
     planned = passes.plan(lm, ids, config.batch)
     stored = {'stored': kept[story_rows.order(planned)]}
-    write = story_rows.writer(path.parent, lm, config.keep_layers, planned)
+    write = story_rows.writer(
+        path.parent, lm, config.keep_layers, planned, config.chunk
+    )
   capture = functools.partial(
       chunked.run, config, path, lm, ids, pools, label='Stories', write=write
   )
@@ -134,7 +135,7 @@ def cells_of(
 
 def neutral_components(
     config: ml_collections.ConfigDict,
-    path: pathlib.Path,
+    path: files.Path,
     lm: load.LanguageModel,
     encoded: encode.Encoded,
 ) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
-import pathlib
 from typing import Any
 
 import jax
@@ -15,9 +14,10 @@ from emojax import files
 from emojax import hosts
 from emojax.data import batches
 from emojax.experiments import passes
+from emojax.models import capture
 from emojax.models import load
 
-Path = pathlib.Path
+Path = files.Path
 Arrays = dict[str, np.ndarray]
 
 
@@ -70,7 +70,7 @@ def run(
   parts = _parts(config, artefact, lm, planned, label)
   size = config.chunk
   done, state = _resumed(parts, sums)
-  sites = {*keep} | ({*passes.MEANS} if sums or write else set())
+  sites = {*keep} | ({*capture.MEANS} if sums or write else set())
   rows = []
   work = passes.over(
       lm, ids, pools, planned[done * size :], sorted(sites), label

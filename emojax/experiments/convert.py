@@ -1,11 +1,10 @@
 """A model of any source -> a folder that later runs load."""
 
-import pathlib
-
 from absl import logging
 import ml_collections
 
 from emojax import errors
+from emojax import files
 from emojax.data import tokens
 from emojax.models import converted
 from emojax.models import export
@@ -14,7 +13,7 @@ from emojax.models import load
 FORMS = ('orbax', 'huggingface')
 
 
-def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Writes the model into `workdir`, whole or not at all."""
   if config.form not in FORMS:
     raise errors.InputError(
@@ -25,6 +24,8 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
         "config.dtype='int8' is a form of emojax's own; give"
         ' --config.form=orbax, or another dtype.'
     )
+  if config.form == 'huggingface':
+    files.check_on_disk(workdir)
   converted.check_free(workdir)
   lm = load.load(config.model, config.dtype)
   if config.form == 'orbax':

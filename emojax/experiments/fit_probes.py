@@ -1,8 +1,9 @@
 """Mean activations -> probes of every layer, tested on unseen topics."""
 
 from collections.abc import Iterator
+import dataclasses
+import functools
 import math
-import pathlib
 from typing import Any
 
 from absl import logging
@@ -27,10 +28,10 @@ SUMMARY = 'probes.json'
 _KINDS = ('multinomial', 'one-vs-rest')
 
 
-def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Writes `probes.safetensors` and `probes.json`, unless they are there."""
   check(config)
-  path = pathlib.Path(config.activations)
+  path = files.locate(config.activations)
   arrays, metadata = files.read_arrays(path)
   if not {'stories', 'emotion', 'topic'} <= arrays.keys():
     raise errors.InputError(
@@ -41,43 +42,37 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   runs.open_workdir(
       workdir, config.to_dict(), {'activations': files.sha256(path)}
   )
-  if (workdir / SUMMARY).exists():
+  if files.exists(workdir / SUMMARY):
     return
-  raw = arrays['stories'].swapaxes(0, 1)  # [L, N, D]
+  examples = placed(mesh, arrays['stories'], arrays['topic'])
   labels, topic = arrays['emotion'], arrays['topic']
-  data = probes.features(_put(mesh, raw))
-  selection = select(config, workdir, data, raw, labels, topic, 'real')
-  null = shuffled_accuracy(config, workdir, data, raw, labels, topic)
+  selection = select(config, workdir, examples, labels, 'real')
+  null = shuffled_accuracy(config, workdir, examples, labels)
   temperature = np.asarray(
       probe_selection.temperatures(selection.log_probs, labels)
   )
   c = np.array(config.inverse_penalties, np.float32)[selection.chosen]
   fitted = probes.fit(
-      data,
-      labels,
-      np.ones(len(labels)),
-      c,
+      examples.data,
+      examples.per_example(labels),
+      examples.weights(),
+      examples.per_layer(c),
       num_classes=int(labels.max()) + 1,
       kind=config.kind,
       tolerance=config.tolerance,
   )
   fitted = hosts.fetch(fitted)
+  count = examples.num_layers
   files.write_arrays(
       workdir / NAME,
-      {
-          'mean': fitted.probes.mean,
-          'scale': fitted.probes.scale,
-          'weights': fitted.probes.weights,
-          'bias': fitted.probes.bias,
-          'temperature': temperature,
-          'inverse_penalty': c,
-      },
+      {name: getattr(fitted.probes, name)[:count] for name in _FIELDS}
+      | {'temperature': temperature, 'inverse_penalty': c},
       metadata | {'kind': config.kind},
   )
   summary = summarise(config, selection, null, labels, topic, temperature)
   files.write_json(
       workdir / SUMMARY,
-      summary | {'decrement': float(fitted.decrement.max())},
+      summary | {'decrement': float(fitted.decrement[:count].max())},
   )
   chunks.clear(workdir / NAME)
   best = max(summary['layers'], key=lambda row: row['top1']['value'])
@@ -89,21 +84,67 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class Examples:
+  """Activations on the devices, layers and examples filled up to divide them.
+
+  Attributes:
+    mesh: that they lie on.
+    data: of P >= L layers and M >= N examples; those after L and N are others
+      again.
+    topic: [N].
+    num_layers: L.
+  """
+
+  mesh: jax.sharding.Mesh
+  data: probes.Features
+  topic: np.ndarray
+  num_layers: int
+
+  def per_example(self, x: np.ndarray) -> jax.Array:
+    return sharding.put_repeating(self.mesh, ('N',), x)
+
+  def per_layer(self, x: np.ndarray) -> jax.Array:
+    return sharding.put_repeating(self.mesh, ('P',), x)
+
+  def put(self, x: np.ndarray) -> jax.Array:
+    """Puts what has a leading P."""
+    return _put_layers(self.mesh, x)
+
+  def weights(self, left_out: np.ndarray | None = None) -> jax.Array:
+    """Returns [M]: 1, or 0 where left out, and 0 after N."""
+    out = np.zeros(self.data.x.shape[1], np.float32)
+    out[: len(self.topic)] = 1 if left_out is None else ~left_out
+    return sharding.put(self.mesh, ('N',), out)
+
+
+def placed(
+    mesh: jax.sharding.Mesh, stories: np.ndarray, topic: np.ndarray
+) -> Examples:
+  """Takes mean activations [N, L, D] to the devices and standardises them."""
+  x = sharding.put_repeating(mesh, ('P', 'N', ''), stories.swapaxes(0, 1))
+  put = functools.partial(_put_layers, mesh)
+  data = probes.features(x, hosts.fetch, put)
+  return Examples(mesh, data, topic, stories.shape[1])
+
+
+def _put_layers(mesh: jax.sharding.Mesh, x: np.ndarray) -> jax.Array:
+  return sharding.put(mesh, ('P', '', '')[: x.ndim], x)
+
+
 def shuffled_accuracy(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
-    data: probes.Features,
-    raw: np.ndarray,
+    workdir: files.Path,
+    examples: Examples,
     labels: np.ndarray,
-    topic: np.ndarray,
 ) -> np.ndarray:
   """The same with shuffled labels, penalties chosen likewise: [shuffles, L]."""
   rng = np.random.default_rng(config.seed)
   out = []
   for number in range(config.shuffles):
-    other = vectors_lib.shuffled(rng, labels, topic)
-    got = select(config, workdir, data, raw, other, topic, f'shuffled {number}')
-    out.append(got.accuracy[got.chosen, np.arange(len(raw))])
+    other = vectors_lib.shuffled(rng, labels, examples.topic)
+    got = select(config, workdir, examples, other, f'shuffled {number}')
+    out.append(got.accuracy[got.chosen, np.arange(examples.num_layers)])
   return np.stack(out)
 
 
@@ -134,18 +175,17 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 def select(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
-    data: probes.Features,
-    raw: np.ndarray,
+    workdir: files.Path,
+    examples: Examples,
     labels: np.ndarray,
-    topic: np.ndarray,
     kind: str,
 ) -> probe_selection.Selection:
   """Walks the path of penalties; each step on all topics is saved."""
-  parts = chunks.folder(workdir / NAME, kind.encode())
+  sizes = sorted(examples.mesh.shape.items())
+  parts = chunks.folder(workdir / NAME, repr((kind, sizes)).encode())
+  folds, counts = np.unique(examples.topic, return_counts=True)
 
   def walk() -> Iterator[np.ndarray]:
-    folds = np.unique(topic)
     starts = [None] * len(folds)
     for number, c in enumerate(config.inverse_penalties):
       saved = chunks.get(parts, 'penalty', number)
@@ -156,30 +196,34 @@ def select(
       saved = files.unpack(saved)
       # Also where nothing was saved, so that a restart makes the same.
       starts = [
-          probes.Probes(*(saved[name][i] for name in _FIELDS))
+          probes.Probes(*(examples.put(saved[name][i]) for name in _FIELDS))
           for i in range(len(folds))
       ]
       yield saved['said']
 
   def one_penalty(c, folds, starts) -> dict[str, np.ndarray]:
     num_classes = int(labels.max()) + 1
-    said = np.zeros((*raw.shape[:2], num_classes), np.float32)
+    shape = examples.num_layers, len(labels), num_classes
+    said = np.zeros(shape, np.float32)
     fits = []
     pairs = list(zip(folds, starts, strict=True))
     for fold, start in passes.progress(pairs, f'C={c:g}'):
-      test = topic == fold
-      said[:, test], fitted = probe_selection.hold_out(
-          data,
-          raw,
-          labels,
-          test,
+      test = examples.topic == fold
+      rows = np.resize(np.flatnonzero(test), counts.max())
+      got, fitted = probe_selection.hold_out(
+          examples.data,
+          examples.per_example(labels),
+          examples.weights(test),
+          rows,
           c,
           num_classes=num_classes,
           kind=config.kind,
           start=start,
           tolerance=config.tolerance,
       )
-      fits.append(hosts.fetch(fitted.probes))
+      got, fitted = hosts.fetch((got, fitted.probes))
+      said[:, test] = got[: examples.num_layers, : test.sum()]
+      fits.append(fitted)
     return {'said': said} | {
         name: np.stack([getattr(fit, name) for fit in fits]) for name in _FIELDS
     }
@@ -231,8 +275,3 @@ def summarise(
       'interval': f'95 % bootstrap over {len(np.unique(topic))} topics',
       'layers': layers,
   }
-
-
-def _put(mesh: jax.sharding.Mesh, raw: np.ndarray) -> jax.Array:
-  """Splits examples over the mesh where it divides them."""
-  return sharding.put(mesh, ('L', 'B', ''), raw)

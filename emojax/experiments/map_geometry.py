@@ -1,6 +1,5 @@
 """Emotion vectors -> cosine map, components, valence, clusters."""
 
-import pathlib
 from typing import Any
 
 import ml_collections
@@ -22,11 +21,11 @@ _MIN_RATED = 4  # Fisher's interval divides by the root of n - 3.
 
 def run(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: files.Path,
     stories: stories_lib.Stories,
 ) -> None:
   """Writes `geometry.json`, unless it is there."""
-  if (workdir / NAME).exists():
+  if files.exists(workdir / NAME):
     return
   arrays, metadata = build_vectors.read_vectors(workdir / build_vectors.NAME)
   emotions, layer = metadata['emotions'], metadata['layer']
@@ -68,7 +67,7 @@ def run(
 
 
 def embed_vectors(
-    workdir: pathlib.Path, stories: stories_lib.Stories
+    workdir: files.Path, stories: stories_lib.Stories
 ) -> np.ndarray:
   """The same vectors made of token embeddings, [E, D]: no model, only words."""
   arrays, _ = files.read_arrays(workdir / capture_stories.NAME)

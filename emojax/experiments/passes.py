@@ -17,9 +17,6 @@ from emojax.models import load
 from emojax.models import sharding
 from emojax.models import taps
 
-# What every pass over stories captures.
-MEANS = ('embed/mean', 'resid_post/mean')
-
 
 def plan(
     lm: load.LanguageModel, ids: Sequence[Sequence[int]], size: int

@@ -117,7 +117,7 @@ def _batch(
       of(np.int32),
       of(bool),
       taps.Readout(of(np.float32)),
-      passes.MEANS,
+      capture.MEANS,
   ).compile()
   memory = compiled.memory_analysis()
   return memory.temp_size_in_bytes + memory.output_size_in_bytes

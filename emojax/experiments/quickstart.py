@@ -1,6 +1,5 @@
 """The whole chain: stories -> vectors -> geometry -> readings -> steering."""
 
-import pathlib
 import time
 
 from absl import logging
@@ -25,7 +24,7 @@ from emojax.report import page
 REPORT = 'report.html'
 
 
-def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Runs every stage that `workdir` has no artefact of, then the report."""
   clock = time.monotonic()
 
@@ -36,8 +35,8 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     clock = now
     hosts.stop_if_asked()
 
-  def path(name: str) -> pathlib.Path | None:
-    return pathlib.Path(config[name]) if config[name] else None
+  def path(name: str) -> files.Path | None:
+    return files.locate(config[name]) if config[name] else None
 
   # Whatever is wrong with the input is found before anything is written.
   settings.check(config)
@@ -66,7 +65,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   done('vectors')
   map_geometry.run(config, workdir, stories)
   done('geometry')
-  if not (workdir / read.NAME).exists():
+  if not files.exists(workdir / read.NAME):
     arrays, metadata = build_vectors.read_vectors(
         workdir / build_vectors.NAME, lm
     )
@@ -80,6 +79,6 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   implied = {read.text_id(t): t.implies for t in texts if t.implies}
   summarise.run(config, workdir, lm, implied)
   report = workdir / REPORT
-  if not report.exists():
+  if not files.exists(report):
     page.write(workdir)
   logging.info('report: %s', report)

@@ -1,6 +1,5 @@
 """Texts -> readings: how far every token points along every emotion vector."""
 
-import pathlib
 from typing import Any
 
 import ml_collections
@@ -22,16 +21,16 @@ from emojax.models import sharding
 NAME = 'readings.jsonl'
 
 
-def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Reads `config.texts` with `config.vectors`; writes `readings.jsonl`."""
   for field in ('vectors', 'texts'):
     if not config[field]:
       raise errors.InputError(f'Give --config.{field}=FILE.')
   if config.batch < 1:
     raise errors.InputError(f'config.batch={config.batch}: must be 1 or more.')
-  path = pathlib.Path(config.vectors)
+  path = files.locate(config.vectors)
   _, metadata = build_vectors.read_vectors(path)
-  texts = stories_lib.load_texts(pathlib.Path(config.texts))
+  texts = stories_lib.load_texts(files.locate(config.texts))
   lm = load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
   layer = metadata['layer'] if config.layer is None else config.layer
@@ -48,7 +47,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
           'texts': files.sha256(config.texts),
       },
   )
-  if not (workdir / NAME).exists():
+  if not files.exists(workdir / NAME):
     rows = read(lm, arrays, metadata, layer, texts, encoded, config.batch)
     files.write_jsonl(workdir / NAME, rows)
 

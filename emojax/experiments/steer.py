@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import json
-import pathlib
 from typing import Any
 
 import jax
@@ -28,11 +27,12 @@ NAME = 'sweep.jsonl'
 
 def run(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: files.Path,
     lm: load.LanguageModel,
 ) -> None:
   """Writes `sweep.jsonl`, unless it is there."""
-  if (workdir / NAME).exists():
+  if files.exists(workdir / NAME):
+    chunks.clear(workdir / NAME)  # A run may have been killed just before that.
     return
   arrays, metadata = build_vectors.read_vectors(
       workdir / build_vectors.NAME, lm
@@ -60,7 +60,7 @@ def run(
 
 def sweep(
     config: ml_collections.ConfigDict,
-    artefact: pathlib.Path,
+    artefact: files.Path,
     lm: load.LanguageModel,
     bank: np.ndarray,
     prompts: sweep_grid.Prompts,

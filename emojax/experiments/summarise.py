@@ -1,6 +1,5 @@
 """Artefacts -> `dose.json` and `summary.json`: every number, its controls."""
 
-import pathlib
 from typing import Any
 
 import ml_collections
@@ -21,7 +20,7 @@ DOSE = 'dose.json'
 
 def run(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: files.Path,
     lm: load.LanguageModel,
     expected: dict[int | str, str],
 ) -> None:
@@ -33,7 +32,7 @@ def run(
     lm: the model.
     expected: the emotion that each chat implies, by its id.
   """
-  if (workdir / NAME).exists():
+  if files.exists(workdir / NAME):
     return
   _, metadata = build_vectors.read_vectors(workdir / build_vectors.NAME)
   sweep = [row for _, row in files.read_jsonl(workdir / steer.NAME)]

@@ -10,6 +10,9 @@ from emojax.models import taps
 
 Array = jax.Array
 
+# What every pass over stories captures.
+MEANS = ('embed/mean', 'resid_post/mean')
+
 
 @functools.partial(jax.jit, static_argnames=('model', 'sites'))
 def capture(

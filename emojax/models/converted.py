@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 import contextlib
 import pathlib
-import shutil
+import tempfile
 from typing import Any
 
 from absl import logging
@@ -19,7 +19,7 @@ from orbax.checkpoint import v1 as ocp
 from emojax import errors
 from emojax import files
 
-Path = pathlib.Path
+Path = files.Path
 NAME = 'model.json'
 TOKENIZER = 'tokenizer'
 _PARAMS = 'params'
@@ -28,10 +28,10 @@ _MARK = '.converting'
 
 
 def save(
-    folder: str | Path,
+    folder: Path,
     params: Any,
     facts: dict[str, Any],
-    write_tokenizer: Callable[[Path], None],
+    write_tokenizer: Callable[[pathlib.Path], None],
 ) -> None:
   """Writes a converted model.
 
@@ -48,17 +48,21 @@ def save(
     InputError: the folder holds a finished model or something else, cannot be
       written, or its disk is too full.
   """
-  folder = Path(folder).resolve()
+  folder = files.absolute(folder)
   check_free(folder)
   multihost_utils.sync_global_devices('emojax looked')
   if jax.process_index() == 0:
     _empty(folder, sum(x.nbytes for x in jax.tree.leaves(params)))
   multihost_utils.sync_global_devices('emojax emptied')
-  with _quiet(), _context(params):
+  with files.reaching(folder), _quiet(), _context(params):
     ocp.save(folder / _PARAMS, params)
   if jax.process_index() == 0:
-    (folder / TOKENIZER).mkdir()
-    write_tokenizer(folder / TOKENIZER)
+    with tempfile.TemporaryDirectory() as scratch:
+      write_tokenizer(pathlib.Path(scratch))
+      for path in files.find(scratch):
+        files.write_bytes(
+            folder / TOKENIZER / path.name, files.read_bytes(path)
+        )
     found = _sizes(folder)
     record = {
         'facts': facts,
@@ -67,11 +71,11 @@ def save(
         'sha256': _hashes(folder, found),
     }
     files.write_json(folder / NAME, record)
-    (folder / _MARK).unlink()
+    files.remove(folder / _MARK)
   multihost_utils.sync_global_devices('emojax saved')
 
 
-def read_facts(folder: str | Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> dict[str, Any]:
   """Returns what `save` was told, if the folder is what `save` wrote.
 
   Every file is read and hashed: about a second for 2 GB and core.
@@ -79,7 +83,6 @@ def read_facts(folder: str | Path) -> dict[str, Any]:
   Raises:
     InputError: no converted model, an unfinished or a damaged one.
   """
-  folder = Path(folder)
   record = _record(folder)
   found = _sizes(folder)
   # Sizes first: a hash takes long, and most damage is a copy cut short.
@@ -88,7 +91,7 @@ def read_facts(folder: str | Path) -> dict[str, Any]:
   return record['facts']
 
 
-def restore(folder: str | Path, abstract: Any) -> Any:
+def restore(folder: Path, abstract: Any) -> Any:
   """Reads the parameters of a folder that `read_facts` has checked.
 
   Args:
@@ -102,7 +105,7 @@ def restore(folder: str | Path, abstract: Any) -> Any:
   Raises:
     InputError: the store is of a model with other parameters.
   """
-  folder = Path(folder).resolve()
+  folder = files.absolute(folder)
   stored, wanted = _record(folder)['shapes'], _shapes(abstract)
   for name in sorted(stored.keys() | wanted.keys()):
     if stored.get(name) != wanted.get(name):
@@ -111,24 +114,20 @@ def restore(folder: str | Path, abstract: Any) -> Any:
           f' and {wanted.get(name, "not there")} in the model; convert the'
           ' model again.'
       )
-  with _quiet(), _context(abstract):
+  with files.reaching(folder), _quiet(), _context(abstract):
     return ocp.load(folder / _PARAMS, abstract)
 
 
 def check_free(folder: Path) -> None:
   """Refuses a folder with anything but what an interrupted `save` has left."""
-  if (folder / NAME).exists():
+  if files.exists(folder / NAME):
     raise errors.InputError(
         f'{folder} holds a converted model already; delete it or give another'
         ' folder.'
     )
-  if folder.exists() and not folder.is_dir():
+  if files.exists(folder):
     raise errors.InputError(f'{folder} is not a folder; give another.')
-  if (
-      folder.exists()
-      and not (folder / _MARK).exists()
-      and any(folder.iterdir())
-  ):
+  if not files.exists(folder / _MARK) and files.sizes(folder):
     raise errors.InputError(
         f'{folder} holds other files; give a folder for this model alone.'
     )
@@ -137,13 +136,13 @@ def check_free(folder: Path) -> None:
 def _empty(folder: Path, needed: int) -> None:
   """Makes the folder, marks it, removes leftovers and looks for room."""
   try:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
-    for path in (*folder.glob(f'{_PARAMS}*'), *folder.glob(TOKENIZER)):
-      shutil.rmtree(path)
-    for path in folder.glob(f'.{NAME}.*'):
-      path.unlink()
-    free = shutil.disk_usage(folder).free
+    files.write_bytes(folder / _MARK, b'')
+    left = files.sizes(folder).keys() - {_MARK}
+    for name in left:
+      files.remove(folder / name)
+    for name in {name.partition('/')[0] for name in left} | {_PARAMS}:
+      files.remove_folder(folder / name)  # On a disk, they are empty by now.
+    free = files.free(folder)
   except OSError as error:
     raise errors.InputError(
         f'{folder}: cannot be written ({error.strerror}).'
@@ -157,10 +156,11 @@ def _empty(folder: Path, needed: int) -> None:
 
 def _record(folder: Path) -> dict[str, Any]:
   """Reads model.json."""
-  if not (folder / NAME).is_file():
+  if not files.exists(folder / NAME):
     raise errors.InputError(
-        f'{folder}: no {NAME}: not a converted model, or one whose conversion'
-        ' was interrupted; convert it again.'
+        f'{folder}: no {NAME}: not a converted model, the only kind that a'
+        ' bucket can hold, or one whose conversion was interrupted; convert it'
+        ' again.'
     )
   record = files.read_json(folder / NAME)
   parts = ('facts', 'shapes', 'bytes', 'sha256')
@@ -176,10 +176,9 @@ def _record(folder: Path) -> dict[str, Any]:
 def _sizes(folder: Path) -> dict[str, int]:
   """The bytes of every file, by its path within the folder."""
   return {
-      path.relative_to(folder).as_posix(): path.stat().st_size
-      for part in (_PARAMS, TOKENIZER)
-      for path in sorted((folder / part).rglob('*'))
-      if path.is_file()
+      name: size
+      for name, size in files.sizes(folder).items()
+      if name.partition('/')[0] in (_PARAMS, TOKENIZER)
   }
 
 

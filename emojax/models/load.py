@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from emojax import errors
+from emojax import files
 from emojax.data import tokens
 from emojax.models import checkpoint
 from emojax.models import config as config_lib
@@ -117,7 +118,8 @@ def _load_converted(
         f' give --config.dtype={stored}, or convert the model to {dtype}.'
     )
   model = _model(config_json.read(raw), dtype)
-  tokenizer = tokens.from_folder(location.path / converted.TOKENIZER)
+  with files.folder_on_disk(location.path / converted.TOKENIZER) as folder:
+    tokenizer = tokens.from_folder(folder)
   _check_vocabulary(location.uri, tokenizer, model.config)
   return LanguageModel(
       uri=location.uri,

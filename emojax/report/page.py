@@ -23,10 +23,10 @@ from emojax import files
 from emojax.report import curves
 from emojax.report import figures
 
-Path = pathlib.Path
+Path = files.Path
 View = dict[str, Any]
 
-_HERE = Path(__file__).parent
+_HERE = pathlib.Path(__file__).parent
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 _KINDS = ('unsteered', 'emotion', 'random')
 
@@ -42,7 +42,7 @@ def write(workdir: Path) -> Path:
       writes it. Nothing is written then.
   """
   workdir = Path(workdir)
-  if not (workdir / 'summary.json').is_file():
+  if not files.exists(workdir / 'summary.json'):
     raise errors.InputError(
         f'{workdir / "summary.json"}: no such file; a report needs the workdir'
         ' of a finished run.'
@@ -66,7 +66,7 @@ def write(workdir: Path) -> Path:
 
 def _view(path: Path, build: Callable[[Any], View]) -> View:
   """Returns what a section shows, or under 'absent' why it shows nothing."""
-  if not path.is_file():
+  if not files.exists(path):
     return {'absent': f'{path.name} is not in this workdir.'}
   if path.suffix == '.jsonl':
     data = [row for _, row in files.read_jsonl(path)]
@@ -117,27 +117,27 @@ def _readings(rows: Sequence[View]) -> View:
   whole = [row for row in rows if 'cosine' in row and 'score' in row]
   if not whole:
     return {'absent': 'readings.jsonl holds no values token by token.'}
-  return {'layer': whole[0]['layer'], 'chats': [_chat(row) for row in whole]}
+  return {'layer': whole[0]['layer'], 'chats': [chat(row) for row in whole]}
 
 
-def _chat(row: View) -> View:
-  """Returns one chat for the reader, with the value that gets full colour."""
+def chat(row: View) -> View:
+  """Returns one chat to be shown, with the value that gets full colour."""
   shape = len(row['tokens']), len(row['emotions'])
-  chat = {key: row[key] for key in ('tokens', 'roles', 'emotions')}
-  chat.update(title=str(row.get('title') or row['id']), scale={})
+  view = {key: row[key] for key in ('tokens', 'roles', 'emotions')}
+  view.update(title=str(row.get('title') or row['id']), scale={})
   if not all(shape) or len(row['roles']) != shape[0]:
     raise ValueError(f'chat {row["id"]}: no tokens, or not one role for each')
   response = row['response_index']
   if response is not None and not 0 <= response < shape[0]:
     raise ValueError(f'chat {row["id"]}: response_index {response}')
-  chat['response'] = response
+  view['response'] = response
   for key in ('cosine', 'score'):
     values = np.asarray(row[key], dtype=float)
     if values.shape != shape:
       raise ValueError(f'chat {row["id"]}: {key} is not {shape}')
-    chat[key] = values.tolist()
-    chat['scale'][key] = float(np.nanpercentile(np.abs(values), 99))
-  return chat
+    view[key] = values.tolist()
+    view['scale'][key] = float(np.nanpercentile(np.abs(values), 99))
+  return view
 
 
 def _sweep(rows: Sequence[View]) -> View:
@@ -286,9 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(
       prog='python -m emojax.report.page', description='Writes report.html.'
   )
-  parser.add_argument('workdir', type=Path, help='the workdir of a run')
+  parser.add_argument('workdir', help='the workdir of a run')
   try:
-    print(write(parser.parse_args(arguments).workdir))
+    print(write(files.locate(parser.parse_args(arguments).workdir)))
   except errors.InputError as error:
     print(f'emojax: {error}', file=sys.stderr)
     return 2
