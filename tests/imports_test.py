@@ -9,7 +9,18 @@ import pytest
 import emojax
 
 ROOT = pathlib.Path(emojax.__file__).parent
-CORE = ('vectors', 'statistics', 'geometry', 'doses', 'readings', 'steering')
+CORE = (
+    'doses',
+    'geometry',
+    'logistic',
+    'moments',
+    'probe_selection',
+    'probes',
+    'readings',
+    'statistics',
+    'steering',
+    'vectors',
+)
 # Arrays, and of the standard library what touches nothing outside.
 CORE_MAY = {
     'collections',

@@ -44,6 +44,8 @@ class TransformerConfig:
     embedding_scale: what embeddings are multiplied with.
     int8: whether the matrices of attention and mlp are int8, with a scale for
       every output channel (`quantise`).
+    unroll: whether blocks follow each other instead of being scanned: for cost
+      analyses, which count what is scanned once.
     dtype: of the weights and of what is multiplied with them. The residual
       stream, norms and softmax are float32 in every case: they are what is
       measured, and bfloat16 keeps 8 bits.
@@ -74,6 +76,7 @@ class TransformerConfig:
   embedding_scale: float = 1.0
   activation: Literal['silu', 'gelu_tanh'] = 'silu'
   int8: bool = False
+  unroll: bool = False
   dtype: Any = jnp.float32
 
   def sizes(self, axes: str) -> dict[str, int]:

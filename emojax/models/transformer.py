@@ -115,6 +115,7 @@ class Transformer(nn.Module):
         split_rngs={'params': True},
         in_axes=(0, nn.broadcast),
         length=c.num_layers,
+        unroll=c.num_layers if c.unroll else 1,
         metadata_params={nn.PARTITION_NAME: 'L'},
     )(c)
     self.norm = layers.RMSNorm(c)

@@ -135,9 +135,7 @@ def _layers(
   where = target.sharding
   if isinstance(where, jax.sharding.NamedSharding):
     where = jax.sharding.NamedSharding(where.mesh, jax.P(*where.spec[1:]))
-  layer = jax.ShapeDtypeStruct(
-      target.shape[1:], dtype, sharding=where
-  )
+  layer = jax.ShapeDtypeStruct(target.shape[1:], dtype, sharding=where)
   for i in range(target.shape[0]):
     yield _on_devices(functools.partial(part, i), layer)
 
