@@ -46,6 +46,7 @@ def hold_out(
     kind: probes.Kind = 'multinomial',
     start: probes.Probes | None = None,
     tolerance: float = 1e-6,
+    at_once: int | None = None,
 ) -> tuple[Array, probes.Fit]:
   """Fits probes to all but a few examples, and asks them about those.
 
@@ -62,6 +63,7 @@ def hold_out(
     kind: of the probes.
     start: probes of a stronger penalty and the same fold.
     tolerance: of `probes.fit`.
+    at_once: likewise.
 
   Returns:
     Log-probabilities [L, n, E], and the fit.
@@ -75,6 +77,7 @@ def hold_out(
       kind=kind,
       start=start,
       tolerance=tolerance,
+      at_once=at_once,
   )
   return probes.log_probs_at(fitted.probes, data, test, kind), fitted
 

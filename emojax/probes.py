@@ -205,7 +205,10 @@ def _fit_layers(
   mean = _einsum('LND,N->LD', data.x, share)
   variance = _einsum('LND,LND,N->LD', data.x, data.x, share) - mean**2
   ridge = 1 / (inverse_penalty * weights.sum())
-  curvature = 0.5 if kind == 'multinomial' else 0.25
+  # Where each class has its share, p (1 - p); as the fit gets sure of some it
+  # falls, and a third of it needs the fewest steps.
+  share_of_class = 1 / start.bias.shape[-1]
+  curvature = share_of_class * (1 - share_of_class) / 3
   problem = logistic.Problem(
       x=data.x,
       labels=labels,
@@ -215,8 +218,11 @@ def _fit_layers(
       basis=data.axes
       / jnp.sqrt(curvature * data.variances + ridge[:, None])[:, None],
       ridge=ridge,
+      lift=jnp.float32(curvature**-0.5),
   )
-  point = jax.vmap(_point_of)(problem.basis, problem.mean, data, start)
+  point = jax.vmap(_point_of, (None, 0, 0, 0, 0))(
+      problem.lift, problem.basis, problem.mean, data, start
+  )
   state = logistic.minimise(problem, point, kind, tolerance, most)
   return _fitted(data, problem, state)
 
@@ -228,13 +234,13 @@ def _standardised_probe(data: Features, probe: Probes) -> tuple[Array, Array]:
   return weights, probe.bias + _einsum('D,DE->E', shift, probe.weights)
 
 
-def _point_of(basis, mean, data: Features, start: Probes) -> Array:
+def _point_of(lift, basis, mean, data: Features, start: Probes) -> Array:
   """Raw probes -> coordinates; the columns of `basis` are orthogonal."""
   w, bias = _standardised_probe(data, start)
   bias = bias + _einsum('D,DE->E', mean, w)
   lengths = jnp.sum(basis**2, axis=0)
   point = _einsum('DC,DE->CE', basis, w) / lengths[:, None]
-  return jnp.concatenate([point, bias[None]])
+  return jnp.concatenate([point, bias[None] / lift])
 
 
 def _fitted(
@@ -250,7 +256,7 @@ def _fitted(
           mean=data.mean + data.scale * problem.mean,
           scale=data.scale * problem.scale,
           weights=w * problem.scale[:, :, None],
-          bias=state.point[:, -1],
+          bias=problem.lift * state.point[:, -1],
       ),
       loss=state.value.sum(axis=1) if one_vs_rest else state.value,
       decrement=gain.max(axis=1) if one_vs_rest else gain,

@@ -38,20 +38,41 @@ def _scaled(
   return (1 - blend) * slow + blend * frequency
 
 
-def rotate(x: Array, position: Array, frequency: Array) -> Array:
+def tables(
+    config: config_lib.TransformerConfig, position: Array
+) -> tuple[Array, Array, np.ndarray]:
+  """Sines and cosines, once for all layers that have the same frequencies.
+
+  Inside of a layer XLA would compute them again for every head: an eighth of a
+  pass on a CPU.
+
+  Args:
+    config: of U different frequencies, at most two.
+    position: [B, T].
+
+  Returns:
+    sin and cos [U, B, T, H / 2], and which of the U each layer has, [L].
+  """
+  rows, which = np.unique(frequencies(config), axis=0, return_inverse=True)
+  angle = position[..., None].astype(jnp.float32) * rows[:, None, None]
+  return jnp.sin(angle), jnp.cos(angle), which.reshape(-1).astype(np.int32)
+
+
+def rotate(x: Array, sin: Array, cos: Array) -> Array:
   """Rotates the first half of H against the second.
 
   Args:
     x: [B, T, ..., H].
-    position: [B, T].
-    frequency: [H / 2].
+    sin: [B, T, H / 2] of each token's angles.
+    cos: likewise.
 
   Returns:
     The same shape and dtype as x.
   """
-  angle = position[..., None].astype(jnp.float32) * frequency
-  angle = angle.reshape(position.shape + (1,) * (x.ndim - 3) + frequency.shape)
-  sin, cos = jnp.sin(angle), jnp.cos(angle)
-  a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-  out = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-  return out.astype(x.dtype)
+  shape = sin.shape[:2] + (1,) * (x.ndim - 3) + sin.shape[2:]
+  sin, cos = sin.reshape(shape), cos.reshape(shape)
+  # Halves as an axis: on a CPU a quarter of the time of splitting and joining.
+  halves = x.reshape(*x.shape[:-1], 2, x.shape[-1] // 2).astype(jnp.float32)
+  a, b = halves[..., 0, :], halves[..., 1, :]
+  out = jnp.stack([a * cos - b * sin, b * cos + a * sin], axis=-2)
+  return out.astype(x.dtype).reshape(x.shape)

@@ -9,6 +9,7 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from emojax import steering
 from emojax.models import config as config_lib
@@ -24,7 +25,7 @@ class PerLayer:
   """What differs between layers: every leaf is scanned along its L axis."""
 
   layer: Array
-  frequency: Array
+  rope: Array
   local: Array
   directions: Array | None = None
   strength: Array | None = None
@@ -35,7 +36,8 @@ class PerLayer:
 class Shared:
   """What every layer is given alike."""
 
-  position: Array
+  sin: Array
+  cos: Array
   mask: Array
   local_mask: Array
   interventions: steering.Interventions | None
@@ -63,11 +65,10 @@ class Block(nn.Module):
     x = tap('resid_pre', x)
     out, cache = layers.Attention(c, name='attn')(
         norm('attn_norm')(x),
-        shared.position,
+        (shared.sin[per_layer.rope], shared.cos[per_layer.rope]),
         jnp.where(per_layer.local, shared.local_mask, shared.mask),
         cache,
         per_layer.layer,
-        per_layer.frequency,
     )
     if c.post_norms:
       out = norm('attn_post_norm')(out)
@@ -162,8 +163,9 @@ class Transformer(nn.Module):
     # Rounded as the weights are, for so the model was trained.
     scale = jnp.asarray(c.embedding_scale, c.dtype).astype(jnp.float32)
     x = self.embed(self.embedding[tokens].astype(jnp.float32) * scale, readout)
-    per_layer = _per_layer(c, interventions, readout)
-    shared = Shared(position, mask, local_mask, interventions, readout)
+    sin, cos, which = rope.tables(c, position)
+    per_layer = _per_layer(c, which, interventions, readout)
+    shared = Shared(sin, cos, mask, local_mask, interventions, readout)
     (x, cache), _ = self.layers((x, cache), per_layer, shared)
     if cache is not None:
       cache = cache.replace(
@@ -204,12 +206,13 @@ def _positions(
 
 def _per_layer(
     config: config_lib.TransformerConfig,
+    which_angles: np.ndarray,
     interventions: steering.Interventions | None,
     readout: taps.Readout | None,
 ) -> PerLayer:
   out = PerLayer(
       layer=jnp.arange(config.num_layers),
-      frequency=jnp.asarray(rope.frequencies(config)),
+      rope=jnp.asarray(which_angles),
       local=jnp.asarray(config.local_layers),
   )
   if interventions is not None:

@@ -11,6 +11,8 @@ r"""Times the mean activations of stories beside transformers' with hooks.
 --batch    stories a batch
 --repeats  rounds; each contender has one turn a round
 --no_peer  without transformers
+--python   interpreter of emojax, if not that of transformers: with another
+           environment's, another version of jax
 --device   auto, cpu or gpu
 
 All layers' means from token 30 on, all layers' norms and the embedding's mean,

@@ -3,7 +3,7 @@ r"""Times steered writing, a direction and a strength a row, beside transformers
   python -m tests.benchmarks.decode
   python -m tests.benchmarks.decode --model=random:llama3_1b --rows=512
 
---model, --dtype, --repeats, --no_peer, --device: as of `capture`.
+--model, --dtype, --repeats, --no_peer, --device, --python: as of `capture`.
 --rows         rows of the batch, each steered in its own way
 --new_tokens   that every row writes; nothing stops a row early
 --temperature  0 for the likeliest token, else sampled

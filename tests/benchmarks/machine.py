@@ -38,6 +38,7 @@ def parser(usage: str | None, rows: int) -> argparse.ArgumentParser:
   out.add_argument('--rows', type=int, default=rows)
   out.add_argument('--repeats', type=int, default=5)
   out.add_argument('--no_peer', action='store_true')
+  out.add_argument('--python', default=sys.executable)
   out.add_argument('--device', choices=('auto', 'cpu', 'gpu'), default='auto')
   # Set for the contenders only.
   out.add_argument('--one', help=argparse.SUPPRESS)
@@ -89,6 +90,7 @@ def _child(
     module: str, flags: argparse.Namespace, name: str
 ) -> Iterator[tuple[subprocess.Popen, Path]]:
   log = flags.folder / f'{name.replace(" ", "_")}.log'
+  python = flags.python if name.startswith(OURS) else sys.executable
   environment = dict(os.environ)
   # Several processes have one GPU, and none may take it whole.
   environment.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
@@ -103,7 +105,7 @@ def _child(
   ]
   with open(log, 'wb') as stderr:
     process = subprocess.Popen(
-        [sys.executable, '-m', module, *arguments, f'--one={name}'],
+        [python, '-m', module, *arguments, f'--one={name}'],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import json
 import pathlib
+import platform
 import re
 import time
 from typing import Any
@@ -152,7 +153,7 @@ def facts(dtype: str) -> Mapping[str, Any]:
   return {
       'platform': 'cpu' if device.platform == 'cpu' else 'gpu',
       'device': device.device_kind,
-      'version': f'jax {jax.__version__}',
+      'version': f'jax {jax.__version__} (Python {platform.python_version()})',
       'dtype': dtype,
   }
 
