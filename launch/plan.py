@@ -98,13 +98,15 @@ def plan(config, model, topology: str) -> list[costs.Cost]:
 def smallest(config, model, topology: str) -> str:
   """Names the first slice that everything fits, and the mesh that it takes.
 
-  First with the config's own mesh on larger slices, where a chip has fewer
-  rows; then with the weights cut over all data devices as well.
+  On each with the config's own mesh, where a chip of a larger slice has fewer
+  rows, and with the weights cut over all data devices as well.
   """
   own = config.mesh.to_dict()
   cut = own | {'data': 1, 'fsdp': -1}
-  for mesh in (own, cut):
-    for slice_ in chips.at_least(topology):
+  for slice_ in chips.at_least(topology):
+    for mesh in [own, cut] if cut != own else [own]:
+      if mesh == own and slice_ == topology:
+        continue  # That is what was refused.
       try:
         placed = chips.mesh(slice_, **mesh)
         for program in programs.of_run(config, model, placed):
