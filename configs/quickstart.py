@@ -1,6 +1,6 @@
 r"""From stories to vectors, readings, a steering sweep and a report.
 
-About 4 minutes on 2 CPU cores.
+2 to 4 minutes on 2 CPU cores.
 
   emojax --config=configs/quickstart.py --workdir=runs/quickstart
 """
