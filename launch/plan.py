@@ -9,7 +9,6 @@ Exits with 3 if a program does not fit, naming the smallest slice that it does.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import sys
@@ -182,8 +181,8 @@ def report(topology: str, found: list[costs.Cost]) -> None:
     )
   hours = sum(cost.run_seconds for cost in found) / 3600
   print(
-      f'The run takes at least {hours:.2f} hours, {hours * count:.1f} chip-hours,'
-      ' if nothing is ever idle (roofline).'
+      f'The run takes at least {hours:.2f} hours, {hours * count:.1f}'
+      ' chip-hours, if nothing is ever idle (roofline).'
   )
 
 

@@ -11,12 +11,12 @@ import tiny_model
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # Benchmarks are started from there.
 
-from emojax.models import config_json
-from tests.benchmarks import capture
-from tests.benchmarks import decode
-from tests.benchmarks import hf
-from tests.benchmarks import machine
-from tests.benchmarks import models
+from emojax.models import config_json  # noqa: E402
+from tests.benchmarks import capture  # noqa: E402
+from tests.benchmarks import decode  # noqa: E402
+from tests.benchmarks import hf  # noqa: E402
+from tests.benchmarks import machine  # noqa: E402
+from tests.benchmarks import models  # noqa: E402
 
 NAMES = {
     'capture': ('--rows=6', '--batch=4'),

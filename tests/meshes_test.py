@@ -135,7 +135,7 @@ def test_devices_of_one_copy_in_two_processes_share_their_rows(run):
 
 
 def probes_of(run, *where):
-  """Fits 3 layers of 11 stories: of both, some devices have none of their own."""
+  """Fits 3 layers of 11 stories: of both, some devices have none."""
   activations = run(1, 1) / 'activations.safetensors'
   return run(
       *where,
@@ -160,7 +160,7 @@ def objectives(arrays, activations):
 
 
 def assert_same_probes(run, one, two):
-  """The minimum to 1e-5; what it determines less well, such as weights, less."""
+  """The minimum to 1e-5; weights, which it determines less well, less."""
   a, b = (files.read_json(folder / 'probes.json') for folder in (one, two))
   for x, y in zip(a['layers'], b['layers'], strict=True):
     assert x['loss'] == pytest.approx(y['loss'], rel=1e-3)

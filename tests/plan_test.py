@@ -124,7 +124,7 @@ def test_every_step_of_decoding_counts():
 def test_collectives_are_read_out_of_the_compilers_text():
   text = """
   %a = bf16[8,128]{1,0} all-reduce(%x), replica_groups={}
-  ROOT %b = (f32[4]{0}, f32[16]{0}) all-gather-start(f32[4]{0} %y), dimensions={0}
+  ROOT %b = (f32[4]{0}, f32[16]{0}) all-gather-start(f32[4]{0} %y)
   %c = f32[16]{0} all-gather-done(%b)
   %d = f32[2,2]{1,0} add(%e, %f)
   %g = (f32[10]{0}, bf16[10]{0}) all-reduce(%h, %i), replica_groups={}

@@ -76,7 +76,7 @@ class Einsum(nn.Module):
 
 
 def _in_order(equation: str) -> str:
-  """Renames axes by where they come first: 'BTKGH,KGHD->BTD', 'abcde,cdef->abf'.
+  """Renames axes by where they come first: BTKGH,KGHD->BTD, abcde,cdef->abf.
 
   `jnp.einsum` contracts axes in the order of the alphabet. If that is not the
   order in memory, they are transposed before.

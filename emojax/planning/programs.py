@@ -146,7 +146,6 @@ def _cell_sums(config, mesh, rows, cells):
   """What a capture adds a batch to, each device its part of every sum."""
   of = lambda axes, *shape: _array(mesh, axes, shape, jnp.float32)
 
-
   def widely(*shape: int) -> jax.ShapeDtypeStruct:
     where = sharding.place_widely(mesh, len(shape) - 1, shape)
     return jax.ShapeDtypeStruct(shape, jnp.float32, sharding=where)

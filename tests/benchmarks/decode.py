@@ -1,4 +1,4 @@
-r"""Times steered writing, a direction and a strength a row, beside transformers'.
+r"""Times steered writing, each row in its own way, beside transformers'.
 
   python -m tests.benchmarks.decode
   python -m tests.benchmarks.decode --model=random:llama3_1b --rows=512

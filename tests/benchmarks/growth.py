@@ -49,8 +49,7 @@ def ask(flags: argparse.Namespace, **one: int) -> dict:
   given = {'model': flags.model} | one
   done = subprocess.run(
       [sys.executable, '-m', MODULE, *(f'--{k}={v}' for k, v in given.items())],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
+      capture_output=True,
       text=True,
   )
   if done.returncode:

@@ -246,8 +246,12 @@ def report(
     about: of `describe`, from before the race.
   """
   print(f'{about}, {os.getloadavg()[0]:.1f} after')
-  print('; '.join({f'{r["version"]} on {r["device"]}' for r, _ in said.values()}))
-  print(f'{len(next(iter(turns.values())))} rounds: median (least to largest)\n')
+  print(
+      '; '.join({f'{r["version"]} on {r["device"]}' for r, _ in said.values()})
+  )
+  print(
+      f'{len(next(iter(turns.values())))} rounds: median (least to largest)\n'
+  )
   rows = []
   for name, (ready, end) in said.items():
     seconds = [turn['seconds'] for turn in turns[name]]

@@ -115,12 +115,14 @@ def prepare(name: str, dtypes: Sequence[str], folder: Path) -> None:
     ids = [numbers(text) for text in stories]
     prompts = [row[: 20 + i] for i, row in enumerate(ids[: len(_PROMPTS)])]
   texts = {'stories': ids, 'prompts': prompts}
-  texts = {key: [list(map(int, x)) for x in rows] for key, rows in texts.items()}
+  texts = {
+      key: [list(map(int, x)) for x in rows] for key, rows in texts.items()
+  }
   (folder / 'texts.json').write_text(json.dumps(texts))
 
 
 def ours(name: str, dtype: str) -> load.LanguageModel:
-  """Loads a model, or draws one on the device; a random one has no tokenizer."""
+  """Loads a model, or draws a random one, without tokenizer, on the device."""
   raw = random_config(name)
   if raw is None:
     return load.load(name, dtype)
@@ -175,7 +177,7 @@ def matmul(dtype: str) -> float:
 
 
 def rate(compute, wait, size: int, times: int) -> float:
-  """Times products of size x size matrices that are queued one after another."""
+  """Times products of size x size matrices that are queued one by one."""
   wait(compute())
   start = time.perf_counter()
   wait([compute() for _ in range(times)])

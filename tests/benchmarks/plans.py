@@ -24,7 +24,6 @@ PLANS = (
     ('gemma3_27b', 'v5e:8x8'),
     ('gemma3_27b', 'v6e:8x8'),
     ('gemma3_27b', 'v5p:4x4x4'),
-    ('qwen3_32b', 'v6e:4x4'),
     ('qwen3_32b', 'v5e:8x8'),
     ('llama3_70b', 'v5e:8x8'),
     ('llama3_70b', 'v5p:4x4x4'),
@@ -32,7 +31,6 @@ PLANS = (
 )
 PROGRAMS = (
     'capture',
-    'cell sums',
     'probe fit',
     'prefill',
     'decode',
