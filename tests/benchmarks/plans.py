@@ -19,7 +19,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).parents[2]
 PLANS = (
     ('gemma3_4b', 'v5e:2x4'),
-    ('gemma3_12b', 'v6e:2x4'),
+    ('gemma3_12b', 'v5e:4x4'),
     ('gemma3_27b', 'v5p:2x2x2'),
     ('gemma3_27b', 'v5e:8x8'),
     ('gemma3_27b', 'v6e:8x8'),
