@@ -50,20 +50,7 @@ def empty_cache(
     where = mesh and sharding.place(mesh, tuple(axes), shape)
     return jnp.zeros(shape, dtype, device=where)
 
-  shape = (
-      config.num_layers,
-      rows,
-      slots,
-      config.num_kv_heads,
-      config.head_dim,
-  )
-  return layers.Cache(
-      k=zeros('LBSKH', shape, config.dtype),
-      v=zeros('LBSKH', shape, config.dtype),
-      position=zeros('BS', (rows, slots), jnp.int32),
-      valid=zeros('BS', (rows, slots), bool),
-      used=zeros('', (), jnp.int32),
-  )
+  return layers.cache_of(config, rows, slots, zeros)
 
 
 @jax.jit

@@ -1,6 +1,8 @@
 """The parts of a block: norm, rotary attention over a cache, gated mlp."""
 
+from collections.abc import Callable
 import functools
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -34,6 +36,36 @@ class Cache:
   position: Array
   valid: Array
   used: Array
+
+
+def cache_of(
+    config: TransformerConfig,
+    rows: int,
+    slots: int,
+    array: Callable[[str, tuple[int, ...], Any], Any],
+) -> Cache:
+  """Lays out a cache; `array` makes each of its arrays.
+
+  Args:
+    config: of the model.
+    rows: B.
+    slots: S.
+    array: (a letter an axis, shape, dtype) -> an array.
+  """
+  shape = (
+      config.num_layers,
+      rows,
+      slots,
+      config.num_kv_heads,
+      config.head_dim,
+  )
+  return Cache(
+      k=array('LBSKH', shape, config.dtype),
+      v=array('LBSKH', shape, config.dtype),
+      position=array('BS', (rows, slots), jnp.int32),
+      valid=array('BS', (rows, slots), bool),
+      used=array('', (), jnp.int32),
+  )
 
 
 class Einsum(nn.Module):

@@ -1,5 +1,6 @@
 """Where arrays lie: one mesh, one table of axis letter -> mesh axes."""
 
+from collections.abc import Sequence
 import math
 from typing import Any
 
@@ -30,31 +31,38 @@ _AXES = ('data', 'fsdp', 'model')
 
 def one_device() -> jax.sharding.Mesh:
   """The mesh of this process's first device alone."""
-  return mesh_of(np.array(jax.local_devices()[:1]).reshape(1, 1, 1))
+  return _mesh(np.array(jax.local_devices()[:1]).reshape(1, 1, 1))
 
 
-def make_mesh(data: int, model: int, fsdp: int = 1) -> jax.sharding.Mesh:
-  """Arranges all devices: data x fsdp x model.
+def make_mesh(
+    data: int,
+    model: int,
+    fsdp: int = 1,
+    devices: Sequence[Any] | None = None,
+) -> jax.sharding.Mesh:
+  """Arranges devices: data x fsdp x model.
 
   Args:
     data: copies of the model, each with its own rows of a batch.
     model: devices that share the heads, the mlp and the vocabulary.
     fsdp: devices that share what is left of the weights and split the rows.
       One size can be -1: the devices that the others leave.
+    devices: all of this run if None.
 
   Raises:
     InputError: the sizes do not multiply to the number of devices.
   """
-  sizes = mesh_sizes(jax.device_count(), data, model, fsdp)
+  devices = jax.devices() if devices is None else devices
+  sizes = _mesh_sizes(len(devices), data, model, fsdp)
   # jax.make_mesh refuses 8 x 8 on a v5p-128 and 32 x 2 on 64 chips of v6e:
   # their wires are no such grid unless a physical axis is split.
   grid = mesh_utils.create_device_mesh(
-      tuple(sizes.values()), allow_split_physical_axes=True
+      tuple(sizes.values()), devices, allow_split_physical_axes=True
   )
-  return mesh_of(grid)
+  return _mesh(grid)
 
 
-def mesh_sizes(
+def _mesh_sizes(
     devices: int, data: int, model: int, fsdp: int
 ) -> dict[str, int]:
   """Puts in what -1 stands for, or refuses as `make_mesh` says."""
@@ -74,8 +82,7 @@ def mesh_sizes(
   return sizes | {name: devices // given for name in free}
 
 
-def mesh_of(grid: np.ndarray) -> jax.sharding.Mesh:
-  """Names the axes of a grid of devices: data x fsdp x model."""
+def _mesh(grid: np.ndarray) -> jax.sharding.Mesh:
   auto = (jax.sharding.AxisType.Auto,) * len(_AXES)  # Linen needs it.
   return jax.sharding.Mesh(grid, _AXES, axis_types=auto)
 

@@ -8,7 +8,6 @@ import re
 from typing import Any
 
 import jax
-from jax.experimental import mesh_utils
 
 from emojax import errors
 from emojax.models import sharding
@@ -105,13 +104,8 @@ def devices(name: str) -> list[Any]:
 
 
 def mesh(name: str, data: int, model: int, fsdp: int) -> jax.sharding.Mesh:
-  """Arranges a topology's devices as `sharding.make_mesh` would."""
-  chips = devices(name)
-  sizes = sharding.mesh_sizes(len(chips), data, model, fsdp)
-  grid = mesh_utils.create_device_mesh(
-      tuple(sizes.values()), chips, allow_split_physical_axes=True
-  )
-  return sharding.mesh_of(grid)
+  """Arranges a topology's devices as a run would."""
+  return sharding.make_mesh(data, model, fsdp, devices(name))
 
 
 def at_least(name: str) -> Iterator[str]:

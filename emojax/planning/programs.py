@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -206,21 +207,7 @@ def _interventions(config, mesh, rows, emotions) -> steering.Interventions:
 
 
 def _cache(config, mesh, rows, slots) -> layers.Cache:
-  shape = (
-      config.num_layers,
-      rows,
-      slots,
-      config.num_kv_heads,
-      config.head_dim,
-  )
-  values = _array(mesh, 'LBSKH', shape, config.dtype)
-  return layers.Cache(
-      k=values,
-      v=values,
-      position=_array(mesh, 'BS', (rows, slots), jnp.int32),
-      valid=_array(mesh, 'BS', (rows, slots), bool),
-      used=_array(mesh, '', (), jnp.int32),
-  )
+  return layers.cache_of(config, rows, slots, functools.partial(_array, mesh))
 
 
 def _prefill(config, mesh, rows, prompt, new, emotions):

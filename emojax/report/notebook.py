@@ -11,10 +11,10 @@ import pathlib
 import re
 from typing import Any
 
-import jinja2
 import plotly.graph_objects as go
 
 from emojax.report import page
+from emojax.report import templates
 
 View = Mapping[str, Any]
 
@@ -111,13 +111,7 @@ def frame(report: pathlib.Path, height: int = 720) -> Html:
 
 
 def _render(macro: str, *arguments: Any) -> Html:
-  environment = jinja2.Environment(
-      loader=jinja2.FileSystemLoader(_HERE),
-      autoescape=True,
-      undefined=jinja2.StrictUndefined,
-      trim_blocks=True,
-      lstrip_blocks=True,
-  )
+  environment = templates.environment()
   environment.filters['number'] = page.number
   template = environment.get_template('notebook.html.j2')
   module = template.make_module({'palette': _palette()})

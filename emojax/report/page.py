@@ -22,6 +22,7 @@ from emojax import errors
 from emojax import files
 from emojax.report import curves
 from emojax.report import figures
+from emojax.report import templates
 
 Path = files.Path
 View = dict[str, Any]
@@ -211,13 +212,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Any], View]]] = {
 def _render(views: dict[str, View]) -> str:
   """Returns the page; only its own scripts may run, known by their hashes."""
   scripts = [plotly.offline.get_plotlyjs(), _part('page.js')]
-  environment = jinja2.Environment(
-      loader=jinja2.FileSystemLoader(_HERE),
-      autoescape=True,
-      undefined=jinja2.StrictUndefined,
-      trim_blocks=True,
-      lstrip_blocks=True,
-  )
+  environment = templates.environment()
   # tojson escapes <, >, & and quotes, and json.dumps all that is not ASCII.
   environment.policies['json.dumps_kwargs'] = {
       'allow_nan': False,
