@@ -1,6 +1,6 @@
 """What a set of stories must be before vectors are made from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import pathlib
 import re
 
@@ -113,26 +113,39 @@ def check_near_duplicates(
   Raises:
     InputError: it names both lines.
   """
-  if not texts:
-    return
-  shingles = [_shingles(text) for text in texts]
-  hashes = datasketch.MinHash.bulk(
-      [[s.encode('utf-8') for s in each] for each in shingles],
-      num_perm=_PERMUTATIONS,
-  )
+  for i, j, jaccard in near_duplicates(texts):
+    rows.refuse(
+        f'{path}:{lines[i]}',
+        f'nearly the text of line {lines[j]} (Jaccard index {jaccard:.2f}'
+        f' of word {_SHINGLE}-grams, {NEAR_DUPLICATE} or more); rewrite or'
+        ' delete one of them.',
+    )
+
+
+def near_duplicates(
+    texts: Iterable[str],
+) -> Iterator[tuple[int, int, float]]:
+  """Yields (i, j, Jaccard index) of texts that are nearly an earlier one.
+
+  Of near duplicates the first is kept, and only texts that are kept count: j is
+  the first of those that text i is near to.
+  """
+  kept = {}  # Index of a text -> its shingles.
+  empty = datasketch.MinHash(num_perm=_PERMUTATIONS)
   index = datasketch.MinHashLSH(num_perm=_PERMUTATIONS, params=_BANDS)
-  for i, minhash in enumerate(hashes):
+  for i, text in enumerate(texts):
+    shingles = _shingles(text)
+    minhash = empty.copy()  # With its permutations, which take longest.
+    minhash.update_batch([shingle.encode('utf-8') for shingle in shingles])
     for j in sorted(index.query(minhash)):
-      shared = len(shingles[i] & shingles[j])
-      jaccard = shared / (len(shingles[i]) + len(shingles[j]) - shared)
+      shared = len(shingles & kept[j])
+      jaccard = shared / (len(shingles) + len(kept[j]) - shared)
       if jaccard >= NEAR_DUPLICATE:
-        rows.refuse(
-            f'{path}:{lines[i]}',
-            f'nearly the text of line {lines[j]} (Jaccard index {jaccard:.2f}'
-            f' of word {_SHINGLE}-grams, {NEAR_DUPLICATE} or more); rewrite or'
-            ' delete one of them.',
-        )
-    index.insert(i, minhash)
+        yield i, j, jaccard
+        break
+    else:
+      index.insert(i, minhash)
+      kept[i] = shingles
 
 
 def _first_lines(names: Sequence[str], lines: Sequence[int]) -> dict[str, int]:
