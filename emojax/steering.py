@@ -1,4 +1,6 @@
-"""Directions added to the residual stream, as data: one row, one steering."""
+"""Directions added to the residual stream, or taken out of it, as data."""
+
+from collections.abc import Sequence
 
 import flax.struct
 import jax
@@ -12,49 +14,96 @@ Array = jax.Array
 
 @flax.struct.dataclass
 class Interventions:
-  """What is added to the residual stream, for every row of a batch.
+  """What is done to the residual stream, for every row of a batch.
 
-  Everything is an array, so that another emotion, layer or strength is other
-  data and never another program.
+  Everything is an array, so that another emotion, layer, strength or rule is
+  other data and never another program. A row can have C directions at once.
 
   Attributes:
     directions: [E, L, D] float32, a bank shared by all rows; each direction is
       as long as the mean residual norm of its layer (see `scaled_directions`).
-    index: [B] int32, each row's direction in the bank.
-    strength: [B, L] float32, in units of the mean residual norm of the layer;
-      0 where the row is not steered.
-    tokens: [B, T] bool, the tokens that are steered.
+    index: [B, C] int32, each row's directions in the bank.
+    strength: [B, C, L] float32, in units of the mean residual norm of the
+      layer; 0 where the row is not steered.
+    tokens: [B, C, T] bool, the tokens that are steered.
+    ablate: [B, C] bool, True for a direction that is not added but projected
+      out, wherever its strength is not 0; None if none is. Of a row, those that
+      are projected out have the same tokens.
   """
 
   directions: Array
   index: Array
   strength: Array
   tokens: Array
+  ablate: Array | None = None
 
   def for_tokens(self, tokens: Array) -> 'Interventions':
-    """Returns the same steering for other tokens: [B, T] bool."""
+    """Returns the same steering for other tokens: [B, C, T] bool."""
     return self.replace(tokens=tokens)
 
 
 def steer(
-    x: Array, directions: Array, index: Array, strength: Array, tokens: Array
+    x: Array,
+    directions: Array,
+    index: Array,
+    strength: Array,
+    tokens: Array,
+    ablate: Array | None = None,
 ) -> Array:
-  """Adds to the residual stream of one layer.
+  """Changes the residual stream of one layer: ablates first, then adds.
 
   Args:
     x: [B, T, D].
     directions: [E, D], this layer's.
-    index: [B].
-    strength: [B], this layer's.
-    tokens: [B, T].
+    index: [B, C].
+    strength: [B, C], this layer's.
+    tokens: [B, C, T].
+    ablate: [B, C] or None.
 
   Returns:
     [B, T, D]; rows of strength 0 and unsteered tokens keep their very bits.
   """
-  offset = strength[:, None] * directions[index]
-  active = tokens & (strength != 0)[:, None]
-  # `where` and not a product: -0.0 + 0.0 would change a bit.
-  return jnp.where(active[:, :, None], x + offset[:, None].astype(x.dtype), x)
+  own = directions[index]
+  active = tokens & (strength != 0)[:, :, None]
+  if ablate is not None:
+    x = _project_out(x, own, active & ablate[:, :, None])
+    active = active & ~ablate[:, :, None]
+  # One by one: C is 1 or 2, and a sum of products would be rounded on a TPU.
+  offset = 0.0
+  for c in range(index.shape[1]):
+    weight = jnp.where(active[:, c], strength[:, c, None], 0)
+    offset = offset + weight[:, :, None] * own[:, c, None]
+  # `where` and not a sum: -0.0 + 0.0 would change a bit.
+  steered = jnp.any(active, axis=1)[:, :, None]
+  return jnp.where(steered, x + offset.astype(x.dtype), x)
+
+
+def _project_out(x: Array, directions: Array, active: Array) -> Array:
+  """Removes what a row's directions span.
+
+  Args:
+    x: [B, T, D].
+    directions: [B, C, D].
+    active: [B, C, T]; directions of a row that are used have the same tokens.
+
+  Returns:
+    [B, T, D].
+  """
+  used = jnp.any(active, axis=2)[:, :, None]
+  basis = []
+  for c in range(directions.shape[1]):  # Gram and Schmidt.
+    u = directions[:, c]
+    for v in basis:
+      u = u - jnp.sum(u * v, axis=-1, keepdims=True) * v
+    u = u / jnp.linalg.norm(u, axis=-1, keepdims=True)
+    basis.append(jnp.where(used[:, c], u, 0))
+  basis = jnp.stack(basis, axis=1)
+  component = jnp.einsum(
+      'BTD,BCD->BCT', x.astype(jnp.float32), basis, precision='highest'
+  )
+  removed = jnp.einsum('BCT,BCD->BTD', component, basis, precision='highest')
+  touched = jnp.any(active, axis=1)[:, :, None]
+  return jnp.where(touched, x - removed.astype(x.dtype), x)
 
 
 def ordinary_norm(norms: np.ndarray, factor: float = 4.0) -> np.ndarray:
@@ -100,15 +149,18 @@ def random_directions(
   return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def at_layer(strengths: np.ndarray, layer: int, num_layers: int) -> np.ndarray:
-  """Spreads [B] strengths to [B, L], all at one layer.
+def at_layers(
+    strength: float, layers: Sequence[int], num_layers: int
+) -> np.ndarray:
+  """Spreads a strength to [L]: that at the layers named, 0 elsewhere.
 
   Raises:
     InputError: there is no such layer (JAX would drop the update in silence).
   """
-  check_layer(layer, num_layers)
-  out = np.zeros((len(strengths), num_layers), np.float32)
-  out[:, layer] = strengths
+  out = np.zeros(num_layers, np.float32)
+  for layer in layers:
+    check_layer(layer, num_layers)
+    out[layer] = strength
   return out
 
 

@@ -13,7 +13,6 @@ from emojax import steering
 from emojax.data import batches
 from emojax.models import capture
 from emojax.models import config as config_lib
-from emojax.models import generate
 from emojax.models import layers
 from emojax.models import taps
 from emojax.models import transformer
@@ -70,14 +69,14 @@ def run(tiny, rows, width, side='right', interventions=None):
 
 def interventions(strength, layer, rows, width, index=None, seed=0):
   bank = steering.random_directions(seed, 3, CONFIG.num_layers, CONFIG.width)
-  strengths = np.broadcast_to(np.float32(strength), rows)
+  own = steering.at_layers(strength, [layer], CONFIG.num_layers)
   return steering.Interventions(
       directions=jnp.asarray(bank * 2),
-      index=jnp.asarray(np.arange(rows) % 3 if index is None else index),
-      strength=jnp.asarray(
-          steering.at_layer(strengths, layer, CONFIG.num_layers)
-      ),
-      tokens=jnp.ones((rows, width), bool),
+      index=jnp.asarray(np.arange(rows) % 3 if index is None else index)[
+          :, None
+      ],
+      strength=jnp.asarray(np.tile(own, (rows, 1, 1))),
+      tokens=jnp.ones((rows, 1, width), bool),
   )
 
 
@@ -178,8 +177,8 @@ def test_strength_zero_is_bit_identical_to_no_steering(tiny):
 def test_steering_moves_its_layer_by_itself_and_none_before(tiny, layer):
   _, before, _ = run(tiny, ROWS, 9)
   steered = interventions(1.5, layer, 3, 9)
-  tokens = np.zeros((3, 9), bool)
-  tokens[:, 2] = True
+  tokens = np.zeros((3, 1, 9), bool)
+  tokens[:, :, 2] = True
   steered = steered.for_tokens(jnp.asarray(tokens))
   _, after, _ = run(tiny, ROWS, 9, interventions=steered)
   moved = np.asarray(after - before)
@@ -198,153 +197,15 @@ def test_rows_are_steered_each_by_its_own_direction_layer_and_strength(tiny):
   for i, (_, layer, s) in enumerate(grid):
     strength[i, layer] = s
   logits, _, _ = run(
-      tiny, rows, 8, interventions=both.replace(strength=jnp.asarray(strength))
+      tiny,
+      rows,
+      8,
+      interventions=both.replace(strength=jnp.asarray(strength[:, None])),
   )
   for i, (k, layer, s) in enumerate(grid):
     one = interventions(s, layer, 1, 8, index=[k])
     alone, _, _ = run(tiny, [ROWS[0]], 8, interventions=one)
     np.testing.assert_allclose(logits[i], alone[0], **CLOSE)
-
-
-def full_forward_texts(tiny, rows, steered, steps):
-  """Greedy texts with a whole forward pass a token: no cache to be wrong."""
-  texts = [list(row) for row in rows]
-  width = max(map(len, rows)) + steps
-  starts = np.array([len(row) - 1 for row in rows])
-  if steered is not None:
-    at = np.arange(width) >= starts[:, None]
-    steered = steered.for_tokens(jnp.asarray(at))
-  for _ in range(steps):
-    logits, _, _ = run(tiny, texts, width, interventions=steered)
-    for i, text in enumerate(texts):
-      text.append(int(np.argmax(logits[i, len(text) - 1])))
-  return [text[len(row) :] for text, row in zip(texts, rows)]
-
-
-@pytest.mark.parametrize('side', ['left', 'right'])
-@pytest.mark.parametrize('strength', [None, 0.0, 1.5])
-def test_prefill_and_cached_decode_equal_the_full_forward_pass(
-    tiny, strength, side
-):
-  """Steers the last prompt token and every written one, at no other place."""
-  model, params = tiny
-  steps = 12
-  tokens, valid = batches.padded(ROWS, 10, side)
-  steered = None
-  prompt_steering = None
-  if strength is not None:
-    steered = interventions(strength, 2, 3, 10)
-    last = valid & (np.cumsum(valid, axis=1) == valid.sum(1, keepdims=True))
-    prompt_steering = steered.for_tokens(jnp.asarray(last))
-  cache = generate.empty_cache(CONFIG, 3, 10 + steps)
-  logits, cache = generate.prefill(
-      model, params, tokens, valid, cache, prompt_steering
-  )
-  keys = jax.random.split(jax.random.key(0), 3)
-  out, _ = generate.decode(
-      model, params, cache, logits, keys, steered,
-      steps=steps, temperature=0.0, stop=(),
-  )  # fmt: skip
-  assert out.tokens.tolist() == full_forward_texts(tiny, ROWS, steered, steps)
-
-
-def test_a_prompt_cut_in_two_equals_the_whole(tiny):
-  model, params = tiny
-  whole, _, _ = run(tiny, [ROWS[0]], 8)
-  cache = generate.empty_cache(CONFIG, 1, 12)
-  head, head_valid = batches.padded([ROWS[0][:3]], 5)
-  _, cache = generate.prefill(model, params, head, head_valid, cache, None)
-  tail, tail_valid = batches.padded([ROWS[0][3:]], 7, 'left')
-  logits, _ = generate.prefill(model, params, tail, tail_valid, cache, None)
-  np.testing.assert_allclose(logits[0], whole[0, -1], **CLOSE)
-
-
-def sample(tiny, rows, keys, temperature=1.0, stop=(), steps=10):
-  model, params = tiny
-  tokens, valid = batches.padded(rows, 8)
-  cache = generate.empty_cache(CONFIG, len(rows), 8 + steps)
-  logits, cache = generate.prefill(model, params, tokens, valid, cache, None)
-  return generate.decode(
-      model, params, cache, logits, keys, None,
-      steps=steps, temperature=temperature, stop=stop,
-  )[0]  # fmt: skip
-
-
-def test_a_sampled_text_depends_on_its_own_key_and_prompt_only(tiny):
-  keys = jax.random.split(jax.random.key(3), 3)
-  together = sample(tiny, ROWS, keys)
-  for i, row in enumerate(ROWS):
-    alone = sample(tiny, [row], keys[i : i + 1])
-    assert alone.tokens[0].tolist() == together.tokens[i].tolist()
-  other = sample(tiny, ROWS, keys[::-1])
-  assert other.tokens.tolist() != together.tokens.tolist()
-
-
-def test_sampling_draws_from_the_softmax():
-  logits = jnp.log(jnp.asarray([0.5, 0.3, 0.15, 0.05]))
-  keys = jax.random.split(jax.random.key(0), 20_000)
-  rows = jnp.broadcast_to(logits, (len(keys), 4))
-  counts = np.bincount(generate.pick(rows, keys, 1.0), minlength=4)
-  # Four standard errors of a proportion at n = 20,000.
-  np.testing.assert_allclose(
-      counts / len(keys), [0.5, 0.3, 0.15, 0.05], atol=0.0142
-  )
-
-
-def test_a_row_ends_with_its_stop_token(tiny):
-  free = sample(tiny, ROWS, jax.random.split(jax.random.key(5), 3))
-  stop = int(free.tokens[1, 4])
-  out = sample(tiny, ROWS, jax.random.split(jax.random.key(5), 3), stop=(stop,))
-  for before, after, alive in zip(free.tokens, out.tokens, out.alive):
-    before = before.tolist()
-    end = before.index(stop) + 1 if stop in before else len(before)
-    assert after[:end].tolist() == before[:end]
-    assert alive.sum() == end and not after[end:].any()
-
-
-def test_word_scores_equal_teacher_forcing(tiny):
-  model, params = tiny
-  words = [[7], [4, 2], [1, 1, 6]]
-  tokens, valid = batches.padded(ROWS, 8)
-  steered = interventions(1.0, 1, 3, 8)
-  cache = generate.empty_cache(CONFIG, 3, 12)
-  logits, cache = generate.prefill(
-      model,
-      params,
-      tokens,
-      valid,
-      cache,
-      steered.for_tokens(jnp.asarray(valid)),
-  )
-  got = generate.word_log_probs(model, params, cache, logits, words, steered)
-  for i, row in enumerate(ROWS):
-    for w, word in enumerate(words):
-      one = interventions(1.0, 1, 1, 12, index=[i % 3])
-      full, _, _ = run(tiny, [list(row) + word], 12, interventions=one)
-      log_probs = jax.nn.log_softmax(full[0])
-      at = len(row) - 1 + np.arange(len(word))
-      np.testing.assert_allclose(
-          got[i, w], log_probs[at, np.array(word)].sum(), **CLOSE
-      )
-
-
-def test_divergence_is_the_kl_along_the_text_and_zero_without_steering(tiny):
-  model, params = tiny
-  tokens, valid = batches.padded(ROWS, 8)
-  cache = generate.empty_cache(CONFIG, 3, 8)
-  for strength in (0.0, 1.0):
-    steered = interventions(strength, 1, 3, 8).for_tokens(jnp.asarray(valid))
-    got = generate.divergence(
-        model, params, cache, tokens, valid, steered, first=2
-    )
-    p, _, _ = run(tiny, ROWS, 8, interventions=steered)
-    q, _, _ = run(tiny, ROWS, 8)
-    p, q = jax.nn.log_softmax(p), jax.nn.log_softmax(q)
-    kl = np.asarray(jnp.sum(jnp.exp(p) * (p - q), axis=-1))
-    for i, row in enumerate(ROWS):
-      expected = kl[i, 1 : len(row) - 1].mean()
-      np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-6)
-    assert np.all(np.asarray(got) == 0) == (strength == 0)
 
 
 def test_another_emotion_layer_or_strength_never_recompiles(tiny):

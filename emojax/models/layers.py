@@ -18,17 +18,19 @@ TransformerConfig = config_lib.TransformerConfig
 
 @flax.struct.dataclass
 class Cache:
-  """Keys and values of the tokens so far. Slots are filled left to right.
+  """Keys and values of the tokens so far, in a ring of slots.
 
   A slot is not a position: a row's padding takes up slots, is never attended
-  to and does not count in `position`.
+  to and does not count in `position`. After the last slot comes the first, so
+  that rows can begin at different times and all write into the same slot.
 
   Attributes:
-    k: [L, B, S, K, H], rotated.
-    v: [L, B, S, K, H].
+    k: [L, B, K, S, H], rotated. Heads before slots: as attention multiplies.
+    v: [L, B, K, S, H].
     position: [B, S] int32.
     valid: [B, S] bool.
-    used: [] int32, slots filled so far, the same in every row.
+    used: [] int32, slots filled so far, the same in every row; the tokens of
+      one pass never go beyond the last slot.
   """
 
   k: Array
@@ -36,6 +38,11 @@ class Cache:
   position: Array
   valid: Array
   used: Array
+
+  @property
+  def slot(self) -> Array:
+    """[] int32, the slot that is filled next."""
+    return self.used % self.position.shape[1]
 
 
 def cache_of(
@@ -55,13 +62,13 @@ def cache_of(
   shape = (
       config.num_layers,
       rows,
-      slots,
       config.num_kv_heads,
+      slots,
       config.head_dim,
   )
   return Cache(
-      k=array('LBSKH', shape, config.dtype),
-      v=array('LBSKH', shape, config.dtype),
+      k=array('LBKSH', shape, config.dtype),
+      v=array('LBKSH', shape, config.dtype),
       position=array('BS', (rows, slots), jnp.int32),
       valid=array('BS', (rows, slots), bool),
       used=array('', (), jnp.int32),
@@ -154,8 +161,8 @@ def attend(
 
   Args:
     q: [B, T, K, G, H], scaled.
-    k: [B, S, K, H].
-    v: [B, S, K, H].
+    k: [B, K, S, H].
+    v: [B, K, S, H].
     mask: [B, T, S] bool, True where T may see S.
     config: its precision and soft cap.
 
@@ -166,7 +173,7 @@ def attend(
   b, t, heads, groups, h = q.shape
   q = q.transpose(0, 2, 3, 1, 4).reshape(b, heads, groups * t, h)
   logits = jnp.einsum(
-      'BKXH,BSKH->BKXS',
+      'BKXH,BKSH->BKXS',
       q,
       k,
       precision=precision,
@@ -176,7 +183,7 @@ def attend(
   logits = jnp.where(mask[:, None, None], logits, jnp.finfo(jnp.float32).min)
   weights = jax.nn.softmax(logits).astype(v.dtype)
   out = jnp.einsum(
-      'BKXS,BSKH->BKXH',
+      'BKXS,BKSH->BKXH',
       weights.reshape(b, heads, groups * t, -1),
       v,
       precision=precision,
@@ -215,9 +222,10 @@ class Attention(nn.Module):
       q = RMSNorm(c, 'H', name='q_norm')(q).astype(q.dtype)
       k = RMSNorm(c, 'H', name='k_norm')(k).astype(k.dtype)
     q = rope.rotate(q, *angles)
-    k = rope.rotate(k, *angles)
+    k = rope.rotate(k, *angles).swapaxes(1, 2)
+    v = v.swapaxes(1, 2)
     if cache is not None:
-      start = (layer, 0, cache.used, 0, 0)
+      start = (layer, 0, 0, cache.slot, 0)
       cache = cache.replace(
           k=jax.lax.dynamic_update_slice(cache.k, k[None], start),
           v=jax.lax.dynamic_update_slice(cache.v, v[None], start),

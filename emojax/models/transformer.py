@@ -2,46 +2,20 @@
 
 Axes, here and everywhere: B batch, T position, S key position, L layer, D
 residual stream, F mlp, V vocabulary, K key-value heads, G queries per key-value
-head, H head, E emotions or other directions.
+head, H head, E emotions or other directions, C directions of one row.
 """
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from emojax import steering
 from emojax.models import config as config_lib
 from emojax.models import layers
-from emojax.models import rope
+from emojax.models import streams
 from emojax.models import taps
 
 Array = jax.Array
-
-
-@flax.struct.dataclass
-class PerLayer:
-  """What differs between layers: every leaf is scanned along its L axis."""
-
-  layer: Array
-  rope: Array
-  local: Array
-  directions: Array | None = None
-  strength: Array | None = None
-  probes: Array | None = None
-
-
-@flax.struct.dataclass
-class Shared:
-  """What every layer is given alike."""
-
-  sin: Array
-  cos: Array
-  mask: Array
-  local_mask: Array
-  interventions: steering.Interventions | None
-  readout: taps.Readout | None
 
 
 class Block(nn.Module):
@@ -53,8 +27,8 @@ class Block(nn.Module):
   def __call__(
       self,
       carry: tuple[Array, layers.Cache | None],
-      per_layer: PerLayer,
-      shared: Shared,
+      per_layer: streams.PerLayer,
+      shared: streams.Shared,
   ) -> tuple[tuple[Array, layers.Cache | None], None]:
     c = self.config
     x, cache = carry
@@ -84,6 +58,7 @@ class Block(nn.Module):
           shared.interventions.index,
           per_layer.strength,
           shared.interventions.tokens,
+          shared.interventions.ablate,
       )
     return (tap('resid_post', x), cache), None
 
@@ -153,27 +128,42 @@ class Transformer(nn.Module):
     Returns:
       [B, T, D] float32 after the final norm, and the cache if one was given.
     """
+    stream = self.enter(tokens, valid=valid, cache=cache, readout=readout)
+    per_layer, shared = streams.inputs(
+        self.config, stream, interventions, readout
+    )
+    (x, cache), _ = self.layers((stream.x, stream.cache), per_layer, shared)
+    return self.leave(stream.replace(x=x, cache=cache), readout)
+
+  def enter(
+      self,
+      tokens: Array,
+      *,
+      valid: Array | None = None,
+      cache: layers.Cache | None = None,
+      readout: taps.Readout | None = None,
+  ) -> streams.Stream:
+    """Embeds tokens and finds their places; takes what `stream` takes."""
     c = self.config
     if valid is None:
       valid = jnp.ones(tokens.shape, bool)
-    position, key_position, key_valid = _positions(valid, cache)
-    behind = position[:, :, None] - key_position[:, None, :]
-    mask = key_valid[:, None, :] & (behind >= 0)
-    local_mask = mask if c.window is None else mask & (behind < c.window)
     # Rounded as the weights are, for so the model was trained.
     scale = jnp.asarray(c.embedding_scale, c.dtype).astype(jnp.float32)
     x = self.embed(self.embedding[tokens].astype(jnp.float32) * scale, readout)
-    sin, cos, which = rope.tables(c, position)
-    per_layer = _per_layer(c, which, interventions, readout)
-    shared = Shared(sin, cos, mask, local_mask, interventions, readout)
-    (x, cache), _ = self.layers((x, cache), per_layer, shared)
+    return streams.Stream(x, *streams.positions(valid, cache), cache)
+
+  def leave(
+      self, stream: streams.Stream, readout: taps.Readout | None = None
+  ) -> tuple[Array, layers.Cache | None]:
+    """Returns [B, T, D] after the final norm, and the cache with the tokens."""
+    cache = stream.cache
     if cache is not None:
       cache = cache.replace(
-          position=key_position,
-          valid=key_valid,
-          used=cache.used + tokens.shape[1],
+          position=stream.key_position,
+          valid=stream.key_valid,
+          used=cache.used + stream.x.shape[1],
       )
-    return self.final_norm(self.norm(x), readout), cache
+    return self.final_norm(self.norm(stream.x), readout), cache
 
   def unembed(self, x: Array) -> Array:
     """[..., D] after the final norm -> logits [..., V], float32."""
@@ -189,37 +179,51 @@ class Transformer(nn.Module):
     return layers.softcap(logits, c.final_softcap)
 
 
-def _positions(
-    valid: Array, cache: layers.Cache | None
-) -> tuple[Array, Array, Array]:
-  """Counts valid tokens: positions [B, T], and [B, S] and validity of keys."""
-  position = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
-  if cache is None:
-    return position, position, valid
-  before = cache.valid.sum(axis=1, keepdims=True, dtype=jnp.int32)
-  position = position + before
-  place = lambda old, new: jax.lax.dynamic_update_slice(
-      old, new, (0, cache.used)
-  )
-  return position, place(cache.position, position), place(cache.valid, valid)
+def through(
+    model: Transformer,
+    params,
+    stream: streams.Stream,
+    first: int | Array,
+    last: int | Array,
+    interventions: steering.Interventions | None = None,
+) -> streams.Stream:
+  """Runs some of the blocks, `first` to `last - 1`; other ones are other data.
+
+  Args:
+    model: a `Transformer`.
+    params: its weights.
+    stream: as it enters block `first`.
+    first: [] int.
+    last: [] int.
+    interventions: the steering of these tokens by these blocks.
+
+  Returns:
+    The stream as it leaves block `last - 1`, its cache filled by these blocks.
+  """
+  per_layer, shared = streams.inputs(model.config, stream, interventions, None)
+  block = Block(model.config)
+  each = params['params']['layers'], per_layer
+
+  def run(layer: Array, carry: tuple[Array, layers.Cache | None]):
+    weights, own = jax.tree.map(lambda x: x[layer], each)
+    return block.apply({'params': weights}, carry, own, shared)[0]
+
+  x, cache = jax.lax.fori_loop(first, last, run, (stream.x, stream.cache))
+  return stream.replace(x=x, cache=cache)
 
 
-def _per_layer(
-    config: config_lib.TransformerConfig,
-    which_angles: np.ndarray,
-    interventions: steering.Interventions | None,
-    readout: taps.Readout | None,
-) -> PerLayer:
-  out = PerLayer(
-      layer=jnp.arange(config.num_layers),
-      rope=jnp.asarray(which_angles),
-      local=jnp.asarray(config.local_layers),
+def steer_after(
+    stream: streams.Stream,
+    layer: Array,
+    interventions: steering.Interventions,
+) -> streams.Stream:
+  """Steers what block `layer` wrote, as the block itself would have."""
+  x = steering.steer(
+      stream.x,
+      interventions.directions[:, layer],
+      interventions.index,
+      interventions.strength[:, :, layer],
+      interventions.tokens,
+      interventions.ablate,
   )
-  if interventions is not None:
-    out = out.replace(
-        directions=interventions.directions.swapaxes(0, 1),
-        strength=interventions.strength.T,
-    )
-  if readout is not None and readout.directions is not None:
-    out = out.replace(probes=readout.directions.swapaxes(0, 1))
-  return out
+  return stream.replace(x=x)

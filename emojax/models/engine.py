@@ -1,0 +1,252 @@
+"""Texts for any number of requests: a batch whose ended rows are replaced."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import dataclasses
+from typing import Any
+
+from absl import logging
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emojax import hosts
+from emojax.models import config as config_lib
+from emojax.models import decoding
+from emojax.models import layers
+from emojax.models import load
+from emojax.models import prompts
+from emojax.models import sampling as sampling_lib
+from emojax.models import sharding
+
+Array = jax.Array
+
+# New rows come in when an eighth of the batch has ended: prompts are then run
+# in one pass, and few places lie idle for a few steps.
+_REFILL = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How texts are written.
+
+  Attributes:
+    batch: rows that are written at once, B.
+    new_tokens: of the longest text.
+    sampling: how tokens are drawn.
+    stop: ids that end a text, and are its last token.
+  """
+
+  batch: int
+  new_tokens: int
+  sampling: sampling_lib.Sampling
+  stop: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+  """A finished text.
+
+  Attributes:
+    tokens: ids, the stop token included; at most `new_tokens`.
+    finite: False if it ended because activations were not finite.
+    readings: [T, N, E] float32, the projections of each token, or None.
+  """
+
+  tokens: tuple[int, ...]
+  finite: bool
+  readings: np.ndarray | None
+
+
+def write(
+    lm: load.LanguageModel,
+    bank: Array | None,
+    requests: Sequence[prompts.Request],
+    settings: Settings,
+    probe: decoding.Probe | None = None,
+    tick: Callable[[int], None] = lambda count: None,
+) -> list[Written]:
+  """Writes a text for every request.
+
+  A text depends on its own request only: on no other row, nor on the size of
+  the batch or the mesh, up to the rounding of sums in another order.
+
+  Args:
+    lm: the model.
+    bank: [E, L, D] on the devices, of `steering.scaled_directions`; None if no
+      request is steered.
+    requests: any number.
+    settings: how texts are written.
+    probe: what is read of every written token, or None.
+    tick: is told how many texts have ended since it was last called.
+
+  Returns:
+    The texts, in the order of the requests.
+  """
+  out: list[Written | None] = [None] * len(requests)
+  for i, text in _stream(lm, bank, requests, settings, probe):
+    out[i] = text
+    tick(1)
+  return out
+
+
+def _stream(
+    lm, bank, requests, settings, probe
+) -> Iterator[tuple[int, Written]]:
+  """Yields each text when it has ended."""
+  # Those with one prompt come in together, so that it is run once for them.
+  waiting = sorted(range(len(requests)), key=lambda i: requests[i].prompt)
+  size = sharding.round_up_rows(lm.mesh, min(settings.batch, len(requests)))
+  share = sharding.round_up_rows(lm.mesh, -(-size // _REFILL))
+  state, traits = _empty(lm, requests, settings, probe, size)
+  admit, decode = decoding.compiled(state)
+  places = np.full(size, -1)  # The request in each place.
+  while waiting or (places >= 0).any():
+    free = np.flatnonzero(places < 0)
+    count = size if len(free) == size else share
+    # What is not a whole share waits until the batch has no other row.
+    while waiting and len(free) >= min(count, len(waiting)):
+      come, waiting = waiting[:count], waiting[count:]
+      places[free[: len(come)]] = come
+      fresh = _fresh(lm, bank, requests, traits, come, count)
+      source = np.full(size, -1, np.int32)
+      source[free[: len(come)]] = np.arange(len(come))
+      state = admit(state, fresh, *prompts.put(lm, source))
+      free = free[len(come) :]
+      count = share
+    busy = int((places >= 0).sum())
+    state = decode(
+        lm.model,
+        lm.params,
+        state,
+        bank,
+        probe,
+        np.int32(max(busy - min(share, len(waiting)), 0) if waiting else 0),
+        np.int32(settings.new_tokens),
+        sampling=settings.sampling,
+        stop=settings.stop,
+    )
+    ended = (places >= 0) & ~hosts.fetch(state.alive)
+    for place, text in _texts(state, np.flatnonzero(ended)):
+      yield int(places[place]), text
+    places[ended] = -1
+
+
+def _fresh(lm, bank, requests, traits, come, count) -> decoding.Rows:
+  """Runs the prompts of requests, filled up to `count` rows."""
+  filled = [requests[i] for i in come]
+  filled += filled[:1] * (count - len(come))
+  return prompts.run(lm, bank, filled, *traits)
+
+
+def _empty(
+    lm, requests, settings, probe, size
+) -> tuple[decoding.State, tuple[int, bool]]:
+  """A batch without rows, and the traits of those that will come."""
+  traits = prompts.traits(requests)
+  read = None
+  if probe is not None:
+    read = len(probe.layers), len(probe.directions)
+  slots = slots_for(requests, settings)
+  # The program of an empty batch has no step: only its shapes are used.
+  zeros = lambda axes, shape, dtype: jnp.zeros(
+      shape, dtype, device=sharding.place(lm.mesh, tuple(axes), shape)
+  )
+  return state_of(lm.config, size, slots, traits, read, zeros), traits
+
+
+def state_of(
+    config: config_lib.TransformerConfig,
+    rows: int,
+    slots: int,
+    traits: tuple[int, bool],
+    read: tuple[int, int] | None,
+    array: Callable[[str, tuple[int, ...], Any], Any],
+) -> decoding.State:
+  """Lays out a batch; `array` makes each of its arrays.
+
+  Args:
+    config: of the model.
+    rows: B.
+    slots: S.
+    traits: C and whether any direction is projected out, of `prompts.traits`.
+    read: N layers and E directions that are read of every token, or None.
+    array: (a letter an axis, shape, dtype) -> an array.
+  """
+  of = lambda dtype, *shape: array(
+      'B' + '.' * len(shape), (rows, *shape), dtype
+  )
+  (terms, ablates), steered = traits, None
+  if terms:
+    steered = decoding.Steered(
+        index=of(jnp.int32, terms),
+        strength=of(jnp.float32, terms, config.num_layers),
+        span=of(jnp.int32, terms, 2),
+        ablate=of(bool, terms) if ablates else None,
+    )
+  return decoding.State(
+      rows=decoding.Rows(
+          cache=layers.cache_of(config, rows, slots, array),
+          x=of(jnp.float32, config.width),
+          keys=of(jnp.uint32, 2),
+          steered=steered,
+      ),
+      begin=of(jnp.int32),
+      written=of(jnp.int32),
+      alive=of(bool),
+      finite=of(bool),
+      tokens=of(jnp.int32, slots),
+      readings=None if read is None else of(jnp.float32, slots, *read),
+  )
+
+
+def slots_for(requests: Sequence[prompts.Request], settings: Settings) -> int:
+  """Returns S: room for the longest head, tail and text, as they are padded."""
+  head, tail = (
+      max(sizes)
+      for sizes in zip(*((r.cut, len(r.prompt) - r.cut) for r in requests))
+  )
+  return prompts.width(head) + prompts.width(tail) + settings.new_tokens
+
+
+def log_memory(
+    lm: load.LanguageModel,
+    settings: Settings,
+    prompts_: Iterable[Sequence[int]],
+) -> None:
+  """Says what the writing of these prompts' texts will take at most."""
+  c = lm.config
+  slots = 2 * prompts.width(max(map(len, prompts_))) + settings.new_tokens
+  size = sharding.round_up_rows(lm.mesh, settings.batch)
+  token = 2 * c.num_layers * c.num_kv_heads * c.head_dim
+  token *= jnp.dtype(c.dtype).itemsize
+  gib = 2**30
+  logging.info(
+      'writing %d texts at once: up to %.2f GiB for keys and values (%d slots'
+      ' each), twice that while prompts come in, and %.2f GiB for logits, on'
+      ' %d device(s) together',
+      size,
+      size * slots * token / gib,
+      slots,
+      2 * size * c.vocab_size * 4 / gib,
+      lm.mesh.size,
+  )
+
+
+def _texts(state, places) -> Iterator[tuple[int, Written]]:
+  """What rows that have ended wrote."""
+  if not len(places):
+    return
+  begin, written, finite, tokens = hosts.fetch(
+      (state.begin, state.written, state.finite, state.tokens)
+  )
+  readings = None
+  if state.readings is not None:
+    readings = hosts.fetch(state.readings)
+  slots = tokens.shape[1]
+  for place in places:
+    at = (begin[place] + np.arange(written[place])) % slots
+    yield place, Written(
+        tokens=tuple(tokens[place, at].tolist()),
+        finite=bool(finite[place]),
+        readings=None if readings is None else readings[place, at],
+    )
