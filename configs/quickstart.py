@@ -42,16 +42,31 @@ def get_config() -> ml_collections.ConfigDict:
   config.standard_dialogues = 32  # That standardised scores are relative to.
   config.clusters = 6
 
-  # The sweep. Strength is a fraction of the mean residual norm at the layer.
+  # The sweep. Strength is a fraction of the mean residual norm at the layer;
+  # every strength has random directions and vectors of shuffled labels, too.
+  config.directions = ()  # All emotions; 'happy+calm' is both at once.
+  config.operations = ('add',)
+  config.layers = ()  # The one that the vectors are best at.
+  config.bands = ()  # First and last of layers that are steered together.
   config.strengths = (-0.4, 0.2, 0.4)
+  config.opposite = False  # Whether -0.2 is run, too.
+  config.positions = ('assistant',)
   config.random_directions = 6
+  config.shuffled_directions = 6
+  config.samples = 1
   config.prompts = (
       'How do you feel?',
       'How are you feeling right now?',
       'Tell me about your mood today.',
   )
   config.reply_prefix = 'I feel'
+  config.words = True
+  config.readout = ()
+  config.readout_layers = ()
   config.new_tokens = 16
   config.temperature = 1.0
-  config.sweep_batch = 140
+  config.top_k = 0
+  config.top_p = 1.0
+  config.sweep_batch = 128
+  config.sweep_chunk = 128
   return config

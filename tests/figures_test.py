@@ -44,7 +44,8 @@ def test_point_without_interval_has_no_band():
   assert list(band.y) == [0, 3.0, 4.0, 2.0, 1.0, 0]
   assert list(line.x) == [0, 0.1, 0.2, 0.3]
   assert list(line.y) == [0, 1.0, 2.0, 3.0]
-  assert line.text[1] == ' (no interval)'
+  assert line.text[1] == ' (no interval, n 4)'
+  assert line.text[2] == ' [1.000, 3.000], n 4'
   assert curves.value_span([points]) == [1.0 - 0.15, 4.0 + 0.15]
 
 

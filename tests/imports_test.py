@@ -13,6 +13,7 @@ CORE = (
     'doses',
     'geometry',
     'logistic',
+    'matched_doses',
     'moments',
     'probe_selection',
     'probes',
@@ -20,6 +21,7 @@ CORE = (
     'statistics',
     'steering',
     'vectors',
+    'windows',
 )
 # Arrays, and of the standard library what touches nothing outside.
 CORE_MAY = {

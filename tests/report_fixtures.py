@@ -1,11 +1,15 @@
 """Synthetic artefacts of a run, as the report reads them."""
 
+import copy
+import functools
 import pathlib
 from typing import Any
 
 import numpy as np
+import sweep_fixtures
 
 from emojax import files
+from emojax.experiments import summarise_sweep
 
 EMOTIONS = tuple(
     'happy excited proud loving grateful hopeful amused calm content relieved'
@@ -28,8 +32,8 @@ def artefacts() -> dict[str, Any]:
       'heldout.json': _heldout(rng),
       'geometry.json': _geometry(rng),
       'readings.jsonl': [_reading(rng, i) for i in range(4)],
-      'dose.json': _dose(rng),
-      'sweep.jsonl': _sweep(rng),
+      'dose.json': copy.deepcopy(_dose()),
+      'sweep.jsonl': copy.deepcopy(_rows()),
   }
 
 
@@ -221,69 +225,20 @@ def _reading(rng: np.random.Generator, index: int) -> dict[str, Any]:
   }
 
 
-def _dose(rng: np.random.Generator) -> dict[str, Any]:
-  def curve(slope: float, half: float) -> list[dict[str, Any]]:
-    return [
-        {'strength': s, **_estimate(slope * s + rng.normal(0, 0.05), half, 24)}
-        for s in STRENGTHS
-    ]
+@functools.cache
+def _rows() -> list[dict[str, Any]]:
+  return sweep_fixtures.rows(
+      emotions=EMOTIONS,
+      layers=((LAYER,),),
+      strengths=STRENGTHS,
+      seeds=(0,),
+      controls=5,
+  )
 
-  unknown = [
-      {'strength': s, 'value': 8 * s * s, 'low': None, 'high': None, 'n': 24}
-      for s in STRENGTHS
-  ]
-  return {
-      'layer': LAYER,
-      'unit': 'fraction of the mean residual norm at that layer',
-      'strengths': list(STRENGTHS),
-      'words': list(EMOTIONS),
-      'prompts': ['How do you feel? / I feel', 'Describe your mood. / I feel'],
-      'multi_token_words': ['disgusted', 'envious'],
-      'curves': {
-          'matched': curve(14, 0.4),
-          'unmatched': curve(3, 0.2),
-          'random': curve(0, 0.3),
-      },
-      'emotions': {
-          name: {
-              'matched': curve(rng.uniform(4, 24), 0.8),
-              'random': curve(0, 0.5),
-          }
-          for name in EMOTIONS
-      },
-      'kl': {
-          'emotion': unknown,
-          'random': [{**p, 'value': 0.8 * p['value']} for p in unknown],
-      },
+
+@functools.cache
+def _dose() -> dict[str, Any]:
+  dose = summarise_sweep.summarise(EMOTIONS, _rows(), seed=0)
+  return summarise_sweep.only_layer(dose) | {
+      'multi_token_words': ['disgusted', 'envious']
   }
-
-
-def _sweep(rng: np.random.Generator) -> list[dict[str, Any]]:
-  directions = [('unsteered', 'none', 0.0)]
-  directions += [('emotion', e, s) for e in EMOTIONS for s in STRENGTHS[1:]]
-  directions += [
-      ('random', f'random_{i}', s) for i in range(5) for s in STRENGTHS[1:]
-  ]
-  return [
-      {
-          'id': f'{direction}-{strength}-{p}',
-          'kind': kind,
-          'direction': direction,
-          'emotion': direction if kind == 'emotion' else None,
-          'control': kind != 'emotion',
-          'layer': LAYER,
-          'strength': strength,
-          'prompt': prompt,
-          'seed': 0,
-          'text': f' {direction} today, and the light on the water is what I'
-          ' keep returning to.\nIt is enough for one morning.',
-          'kl': None if kind == 'unsteered' else float(rng.uniform(0, 2)),
-          'repetition': float(rng.uniform(0, 0.3)),
-          'n_tokens': 24,
-          'tokens_steered': 0 if kind == 'unsteered' else 24,
-      }
-      for p, prompt in enumerate(
-          ('How do you feel? / I feel', 'Describe your mood. / I feel')
-      )
-      for kind, direction, strength in directions
-  ]

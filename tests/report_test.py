@@ -1,14 +1,12 @@
 """The report: self-contained, escaped, deterministic, whole or absent."""
 
-import html.parser
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
 import numpy as np
-import plotly.offline
+import pages
 import pytest
 import report_fixtures
 
@@ -29,50 +27,24 @@ SECTIONS = (
 )
 
 
-class _Tags(html.parser.HTMLParser):
-  """Collects what a browser would parse."""
-
-  def __init__(self) -> None:
-    super().__init__()
-    self.tags: list[tuple[str, dict[str, str | None]]] = []
-
-  def handle_starttag(self, tag, attrs):
-    self.tags.append((tag, dict(attrs)))
-
-
 def _write(folder: pathlib.Path, contents=None) -> str:
   report_fixtures.write(folder, contents or report_fixtures.artefacts())
   return page.write(folder).read_text(encoding='utf-8')
 
 
-def _without_plotly(text: str) -> str:
-  script = plotly.offline.get_plotlyjs()
-  assert text.count(script) == 1, 'plotly.js goes in once'
-  return text.replace(script, '')
-
-
-def _tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
-  parser = _Tags()
-  parser.feed(_without_plotly(text))
-  return parser.tags
-
-
-def _data(text: str):
-  pattern = r'<script type="application/json" id="data">(.*?)</script>'
-  return json.loads(re.search(pattern, text, re.DOTALL).group(1))
-
-
 def test_every_section_and_figure_is_on_the_page(tmp_path):
   text = _write(tmp_path)
-  ids = [attrs['id'] for _, attrs in _tags(text) if 'id' in attrs]
+  ids = [attrs['id'] for _, attrs in pages.tags(text) if 'id' in attrs]
   assert len(ids) == len(set(ids))
   assert set(SECTIONS) <= set(ids)
   assert 'Left out' not in text
   shown = {
-      attrs['data-figure'] for _, attrs in _tags(text) if 'data-figure' in attrs
+      attrs['data-figure']
+      for _, attrs in pages.tags(text)
+      if 'data-figure' in attrs
   }
-  data = _data(text)
-  assert shown == set(data['figures']) and len(shown) == 6
+  data = pages.data(text)
+  assert shown == set(data['figures']) and len(shown) == 8
   assert len(data['emotions']) == report_fixtures.SIZE
   assert len(data['chats']) == 4
   assert 'say nothing about whether anything is felt' in text
@@ -80,23 +52,12 @@ def test_every_section_and_figure_is_on_the_page(tmp_path):
 
 
 def test_page_asks_nothing_of_a_network(tmp_path):
-  text = _write(tmp_path)
-  tags = _tags(text)
-  for tag, attrs in tags:
-    assert not {'src', 'srcset', 'action', 'data', 'poster'} & set(attrs), tag
-    assert tag not in ('link', 'iframe', 'object', 'embed', 'base', 'form')
-    assert (attrs.get('href') or '#').startswith('#')
-  own = _without_plotly(text)
-  for word in ('://', 'fetch(', 'XMLHttp', 'import(', '@import', 'url('):
-    assert word not in own, word
-  policy = next(a['content'] for _, a in tags if 'http-equiv' in a)
-  assert policy.startswith("default-src 'none'; script-src 'sha256-")
-  assert 'unsafe-eval' not in policy and policy.count('sha256-') == 2
+  pages.assert_asks_nothing_of_a_network(_write(tmp_path))
 
 
 def test_hostile_strings_stay_text(tmp_path):
   contents = report_fixtures.artefacts()
-  calm = [tag for tag, _ in _tags(_write(tmp_path, contents))]
+  calm = [tag for tag, _ in pages.tags(_write(tmp_path, contents))]
   contents['summary.json']['model']['name'] = HOSTILE
   contents['config.json']['config']['note'] = HOSTILE
   geometry = contents['geometry.json']
@@ -109,16 +70,16 @@ def test_hostile_strings_stay_text(tmp_path):
   for row in contents['sweep.jsonl']:
     row['text'] = row['direction'] = HOSTILE
   text = _write(tmp_path, contents)
-  tags = [tag for tag, _ in _tags(text)]
+  tags = [tag for tag, _ in pages.tags(text)]
   # One direction is left of 24, so 23 of the filter's options go.
   gone = report_fixtures.SIZE - 1
   assert tags.count('option') == calm.count('option') - gone
   for seen in (tags, calm):
     seen[:] = [tag for tag in seen if tag != 'option']
   assert tags == calm
-  data = _data(text)
+  data = pages.data(text)
   assert data['chats'][0]['tokens'][5] == HOSTILE
-  assert '<img' not in _without_plotly(text)
+  assert '<img' not in pages.without_plotly(text)
   # plotly reads markup in labels, so that its names are escaped once more.
   assert '<img' not in json.dumps(data['figures'])
   assert '49' not in text.split('<title>')[1].split('</title>')[0]
@@ -156,7 +117,7 @@ def test_absent_artefact_leaves_one_line_in_its_place(tmp_path, name, section):
   body = text.split(f'<section id="{section}">')[1].split('</section>')[0]
   assert f'Left out: {name} is not in this workdir.' in body
   assert 'data-figure' not in body
-  ids = [attrs.get('id') for _, attrs in _tags(text)]
+  ids = [attrs.get('id') for _, attrs in pages.tags(text)]
   assert set(SECTIONS) <= set(ids)
 
 
@@ -206,16 +167,16 @@ def test_readings_without_tokens_are_left_out(tmp_path):
   contents = report_fixtures.artefacts()
   for row in contents['readings.jsonl'][1:]:
     del row['score']
-  assert len(_data(_write(tmp_path, contents))['chats']) == 1
+  assert len(pages.data(_write(tmp_path, contents))['chats']) == 1
   del contents['readings.jsonl'][0]['cosine']
   text = _write(tmp_path, contents)
   assert 'readings.jsonl holds no values token by token.' in text
-  assert _data(text)['chats'] == []
+  assert pages.data(text)['chats'] == []
 
 
 def test_full_colour_is_the_99th_percentile_over_all_emotions(tmp_path):
   contents = report_fixtures.artefacts()
-  chat = _data(_write(tmp_path, contents))['chats'][0]
+  chat = pages.data(_write(tmp_path, contents))['chats'][0]
   for key in ('cosine', 'score'):
     values = np.abs(contents['readings.jsonl'][0][key])
     # Values on the page have 5 digits.

@@ -12,6 +12,8 @@ import tokenizers
 from emojax import files
 from emojax.data import stories as stories_lib
 from emojax.models import load
+from emojax.models import sharding
+from emojax.models import transformer
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -128,6 +130,23 @@ def _write_tokenizer(folder: pathlib.Path) -> int:
   facts = {'chat_template': _TEMPLATE, 'eos_token': CONTROL[1]}
   (folder / 'tokenizer_config.json').write_text(json.dumps(facts))
   return backend.get_vocab_size()
+
+
+def language_model(
+    model: transformer.Transformer, params
+) -> load.LanguageModel:
+  """Returns a model on one device that has weights, and no more."""
+  return load.LanguageModel(
+      uri='',
+      name='',
+      sha256='',
+      dtype='float32',
+      mesh=sharding.one_device(),
+      model=model,
+      params=params,
+      tokenizer=None,
+      config_json={},
+  )
 
 
 def write_corpus(folder: pathlib.Path) -> dict[str, str]:

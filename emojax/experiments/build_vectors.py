@@ -24,7 +24,7 @@ from emojax.models import sharding
 
 NAME = 'vectors.safetensors'
 HELD_OUT = 'heldout.json'
-SCHEMA = 1
+SCHEMA = 2
 # What is read back from the metadata.
 _METADATA = {
     'model': str,
@@ -68,6 +68,7 @@ def run(
           'mean': mean,
           'resid_norm': arrays['resid_norm'],
           'neutral_components': components,
+          'shuffled': shuffled_vectors(config, arrays),
           **baselines(config, lm, vectors, dialogues),
       },
       describe(config, lm, stories, arrays)
@@ -77,6 +78,30 @@ def run(
           'neutral_components': arrays['num_components'].tolist(),
       },
   )
+
+
+def shuffled_vectors(
+    config: ml_collections.ConfigDict, arrays: dict[str, np.ndarray]
+) -> np.ndarray:
+  """Vectors of stories whose labels were dealt out anew: a control.
+
+  Args:
+    config: `seed` and `shuffled_directions`.
+    arrays: of `activations.safetensors`.
+
+  Returns:
+    [shuffled_directions, L, D], each of another shuffle.
+  """
+  emotion, count = arrays['emotion'], arrays['count']
+  rng = np.random.default_rng(config.seed)
+  out = []
+  for i in range(config.shuffled_directions):
+    labels = vectors_lib.shuffled(rng, emotion, arrays['topic'])
+    size = emotion.max() + 1
+    raw, _ = vectors_lib.emotion_vectors(arrays['stories'], labels, size, count)
+    out.append(vectors_lib.project_out(raw, arrays['components'])[i % size])
+  shape = (0, *arrays['stories'].shape[1:])
+  return np.stack(out) if out else np.zeros(shape, np.float32)
 
 
 def describe(
@@ -271,8 +296,11 @@ def _is_whole(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> bool:
   shapes = {'resid_norm': (layers,), 'mean': (layers, width)}
   for name in ('cosine_mean', 'cosine_std', 'response_mean', 'response_std'):
     shapes[f'neutral_{name}'] = (size, layers)
+  shuffled = arrays.get('shuffled', np.zeros(0))
   return (
       len(metadata['emotions']) == size
+      and shuffled.shape[1:] == (layers, width)
+      and np.isfinite(shuffled).all()
       and 0 <= metadata['layer'] < layers
       and all(n in arrays and arrays[n].shape == x for n, x in shapes.items())
       and all(np.isfinite(arrays[n]).all() for n in ('vectors', *shapes))

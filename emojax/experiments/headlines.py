@@ -101,52 +101,75 @@ def geometry_numbers(geometry: dict[str, Any]) -> list[dict[str, Any]]:
   ]
 
 
+# Of a headline number: where its curve lies, its label and unit, over what its
+# interval is, and the labels and curves of its controls.
+_DOSE_NUMBERS = {
+    'steer_matched': (
+        ('curves', 'matched'),
+        'Change of the matching emotion word',
+        'nats',
+        'emotions',
+        {
+            "other emotions' words": ('curves', 'unmatched'),
+            'random directions, all words (central 95 %)': ('curves', 'random'),
+            'shuffled labels, all words (central 95 %)': ('curves', 'shuffled'),
+        },
+    ),
+    'steer_difference': (
+        ('curves', 'difference'),
+        'Matching word minus the others',
+        'nats',
+        'emotions',
+        {
+            'words dealt out at random (central 95 %)': ('curves', 'permuted'),
+            'random directions for vectors (central 95 %)': (
+                'curves',
+                'random_difference',
+            ),
+            'shuffled labels for vectors (central 95 %)': (
+                'curves',
+                'shuffled_difference',
+            ),
+        },
+    ),
+    'kl': (
+        ('kl', 'emotion'),
+        'KL from the unsteered model',
+        'nats a token',
+        'directions',
+        {
+            'random directions': ('kl', 'random'),
+            'shuffled labels': ('kl', 'shuffled'),
+        },
+    ),
+}
+
+
 def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
   """What steering does at each positive strength."""
-  numbers = []
-  for i, point in enumerate(dose['curves']['matched']):
-    strength = point['strength']
-    if strength <= 0:
-      continue
-    other, random = (dose['curves'][k][i] for k in ('unmatched', 'random'))
-    numbers.append(
-        _number(
-            f'steer_matched_{strength:g}',
-            f'Change of the matching emotion word, strength {strength:g}',
-            point,
-            'nats',
-            f'95 % bootstrap over {len(dose["words"])} emotions',
-            [
-                {'label': "other emotions' words"} | other,
-                {'label': 'random directions, all words (central 95 %)'}
-                | random,
-            ],
-        )
-    )
-    numbers.append(
-        _number(
-            f'steer_difference_{strength:g}',
-            f'Matching word minus the others, strength {strength:g}',
-            dose['curves']['difference'][i],
-            'nats',
-            f'95 % bootstrap over {len(dose["words"])} emotions',
-            [
-                {'label': 'words dealt out at random (central 95 %)'}
-                | dose['curves']['permuted'][i]
-            ],
-        )
-    )
-    numbers.append(
-        _number(
-            f'kl_{strength:g}',
-            f'KL from the unsteered model, strength {strength:g}',
-            dose['kl']['emotion'][i],
-            'nats a token',
-            '95 % bootstrap over directions',
-            [{'label': 'random directions'} | dose['kl']['random'][i]],
-        )
-    )
-  return numbers
+
+  def at(place: tuple[str, str], strength: float) -> list[dict[str, Any]]:
+    curve, name = place
+    return [p for p in dose[curve][name] if p['strength'] == strength]
+
+  return [
+      _number(
+          f'{id_}_{strength:g}',
+          f'{label}, strength {strength:g}',
+          point,
+          unit,
+          f'95 % bootstrap over {len(dose["emotions"])} {over}',
+          [
+              {'label': name} | control
+              for name, where in controls.items()
+              for control in at(where, strength)
+          ],
+      )
+      for strength in dose['strengths']
+      if strength > 0
+      for id_, (place, label, unit, over, controls) in _DOSE_NUMBERS.items()
+      for point in at(place, strength)
+  ]
 
 
 def reading_numbers(

@@ -15,8 +15,8 @@ from emojax.experiments import encode
 from emojax.experiments import map_geometry
 from emojax.experiments import read
 from emojax.experiments import settings
-from emojax.experiments import steer
 from emojax.experiments import summarise
+from emojax.experiments import sweep
 from emojax.models import load
 from emojax.models import sharding
 from emojax.report import page
@@ -65,16 +65,17 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   done('vectors')
   map_geometry.run(config, workdir, stories)
   done('geometry')
+  arrays, metadata = build_vectors.read_vectors(
+      workdir / build_vectors.NAME, lm
+  )
   if not files.exists(workdir / read.NAME):
-    arrays, metadata = build_vectors.read_vectors(
-        workdir / build_vectors.NAME, lm
-    )
     rows = read.read(
         lm, arrays, metadata, metadata['layer'], texts, chats, config.batch
     )
     files.write_jsonl(workdir / read.NAME, rows)
   done('readings')
-  steer.run(config, workdir, lm)
+  grid = sweep.grid_of(config, arrays, metadata)
+  sweep.write(config, workdir, lm, arrays, metadata, grid)
   done('sweep')
   implied = {read.text_id(t): t.implies for t in texts if t.implies}
   summarise.run(config, workdir, lm, implied)

@@ -1,14 +1,13 @@
 """Whether a quickstart's settings can work, before anything is computed."""
 
 import math
-import numbers
 
 import ml_collections
 
 from emojax import errors
 from emojax import steering
 from emojax.data import stories as stories_lib
-from emojax.experiments import sweep_grid
+from emojax.experiments import sweep
 from emojax.models import load
 
 # The least that each can be.
@@ -23,10 +22,6 @@ _LEAST = {
     'shuffles': 2,
     'standard_dialogues': 2,
     'clusters': 2,
-    'random_directions': 5,
-    'new_tokens': 1,
-    'sweep_batch': 1,
-    'temperature': 0,
     'neutral_variance': 0,
 }
 _UNITS = ('story', 'cell')
@@ -56,22 +51,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.InputError(
         f'config.neutral_variance={config.neutral_variance}: must be below 1.'
     )
-  strengths = tuple(config.strengths)
-  good = all(
-      isinstance(x, numbers.Real) and math.isfinite(x) and x for x in strengths
-  )
-  if not good or not strengths or len(set(strengths)) < len(strengths):
-    raise errors.InputError(
-        f'config.strengths={strengths}: give distinct numbers, none 0'
-        ' (unsteered rows are always added).'
-    )
-  prompts = tuple(config.prompts)
-  good = all(isinstance(x, str) and x.strip() for x in prompts)
-  if not good or not prompts or len(set(prompts)) < len(prompts):
-    raise errors.InputError(
-        f'config.prompts={prompts}: give one or more distinct texts, none'
-        ' empty.'
-    )
+  sweep.check(config)
 
 
 def check_corpus(
@@ -101,23 +81,4 @@ def check_model(
   chosen = () if config.layer is None else (config.layer,)
   for layer in (*chosen, *config.keep_layers):
     steering.check_layer(layer, lm.config.num_layers)
-  for text in (*config.prompts, config.reply_prefix):
-    token = lm.tokenizer.control_token_in(text)
-    if token is not None:
-      raise errors.InputError(
-          f'config.prompts or config.reply_prefix has the control token'
-          f' {token!r} in it; take it out.'
-      )
-  prompts = sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix)
-  words = sweep_grid.encode_words(lm, stories.emotions)
-  reply = max(config.new_tokens, *map(len, words))
-  for i, (head, tail) in enumerate(
-      zip(prompts.head, prompts.tail, strict=True)
-  ):
-    size = len(head) + len(tail) + reply
-    if size > lm.config.context:
-      raise errors.InputError(
-          f'config.prompts[{i}] and {reply} new tokens are {size} tokens, more'
-          f' than the context of the model ({lm.config.context}); shorten the'
-          ' prompt or lower config.new_tokens.'
-      )
+  sweep.check_model(config, lm, stories.emotions)

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 import dataclasses
 import hashlib
+import itertools
 
 import jax
-import ml_collections
 import numpy as np
 
-from emojax.data import batches
+from emojax import errors
+from emojax import positions as positions_lib
+from emojax import steering
 from emojax.data import chats
 from emojax.models import load
+from emojax.models import prompts as prompts_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,89 +21,132 @@ class Row:
   """One generation: everything that its text depends on.
 
   Attributes:
-    kind: 'emotion', 'random' or 'unsteered'.
-    direction: its name: an emotion, `random_0`, or 'none'.
-    index: of the direction in the bank.
-    prompt: index into the prompts.
+    kind: 'unsteered', 'emotion', 'opposite', 'random' or 'shuffled'.
+    direction: its name: an emotion, several joined by '+', `random_0`,
+      `shuffled_0` or 'none'.
+    operation: 'add' or 'ablate'; '' if unsteered.
+    layers: that are steered.
+    strength: fraction of the mean residual norm; 1 for 'ablate'.
+    positions: a rule of `positions`.
+    prompt: its label.
+    seed: of its randomness.
   """
 
   kind: str
   direction: str
-  index: int
+  operation: str
+  layers: tuple[int, ...]
   strength: float
-  prompt: int
-  layer: int
+  positions: str
+  prompt: str
   seed: int
 
   def id(self) -> str:
-    return (
-        f'{self.direction}|{self.layer}|{self.strength:g}|{self.prompt}'
-        f'|{self.seed}'
-    )
+    """A short name that no other row of any grid has."""
+    text = '|'.join(map(str, dataclasses.astuple(self)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-  def key(self) -> jax.Array:
-    """A row's key is a hash of the row: no other row changes its text."""
-    digest = hashlib.sha256(self.id().encode()).digest()
+  def key(self) -> np.ndarray:
+    """[2] uint32: a hash of the row, so that no other row changes its text."""
     key = jax.random.key(self.seed)
-    return jax.random.fold_in(key, int.from_bytes(digest[:4], 'big'))
+    key = jax.random.fold_in(key, int(self.id()[:8], 16))
+    return np.asarray(jax.random.key_data(key))
 
 
 @dataclasses.dataclass(frozen=True)
-class Prompts:
-  """Prompts cut where steering begins: at the assistant's turn.
-
-  What comes before is the same in every row, so that it is run once a prompt.
+class Grid:
+  """What is crossed with what.
 
   Attributes:
-    texts: P labels.
-    head: P lists of ids, never steered.
-    tail: P lists of ids, the header of the assistant's turn and the first words
-      of its reply: steered.
+    directions: emotions; several at once are joined by '+'.
+    operations: of 'add' and 'ablate'.
+    layers: each entry is a layer or a band, steered together.
+    strengths: fractions of the mean residual norm, none 0.
+    positions: rules.
+    seeds: one text each.
+    random: names of random directions.
+    shuffled: names of the vectors of shuffled labels.
+    opposite: whether each strength is run with the other sign, too.
   """
 
-  texts: tuple[str, ...]
-  head: tuple[tuple[int, ...], ...]
-  tail: tuple[tuple[int, ...], ...]
+  directions: tuple[str, ...]
+  layers: tuple[tuple[int, ...], ...]
+  strengths: tuple[float, ...]
+  positions: tuple[str, ...]
+  seeds: tuple[int, ...]
+  operations: tuple[str, ...] = ('add',)
+  random: tuple[str, ...] = ()
+  shuffled: tuple[str, ...] = ()
+  opposite: bool = True
 
 
-def grid(
-    config: ml_collections.ConfigDict,
-    emotions: Sequence[str],
-    layer: int,
-    num_prompts: int,
-) -> list[Row]:
-  """Crosses directions, strengths and prompts; controls are never optional."""
-  names = [('emotion', e) for e in emotions] + [
-      ('random', f'random_{i}') for i in range(config.random_directions)
+def rows_of(grid: Grid, labels: Sequence[str]) -> list[Row]:
+  """The product, its controls beside it.
+
+  Args:
+    grid: what is crossed.
+    labels: of the prompts.
+  """
+  kinds = [('emotion', name) for name in grid.directions]
+  kinds += [('random', name) for name in grid.random]
+  kinds += [('shuffled', name) for name in grid.shuffled]
+  doses = [('add', float(s), False) for s in grid.strengths]
+  if grid.opposite:
+    signs = sorted({-s for s in grid.strengths} - set(grid.strengths))
+    doses += [('add', float(s), True) for s in signs]
+  doses = [dose for dose in doses if dose[0] in grid.operations]
+  if 'ablate' in grid.operations:
+    doses.append(('ablate', 1.0, False))
+  rows = [
+      Row('unsteered', 'none', '', (), 0.0, '', label, seed)
+      for label, seed in itertools.product(labels, grid.seeds)
   ]
-  place = dict(layer=layer, seed=config.seed)
-  unsteered = [
-      Row('unsteered', 'none', 0, 0.0, prompt, **place)
-      for prompt in range(num_prompts)
-  ]
-  return unsteered + [
-      Row(kind, name, index, float(strength), prompt, **place)
-      for index, (kind, name) in enumerate(names)
-      for strength in config.strengths
-      for prompt in range(num_prompts)
-  ]
+  for (
+      (kind, name),
+      layers,
+      (operation, s, turned),
+      rule,
+      label,
+      seed,
+  ) in itertools.product(
+      kinds, grid.layers, doses, grid.positions, labels, grid.seeds
+  ):
+    if turned and kind != 'emotion':
+      continue  # A random direction has no sign.
+    kind_ = 'opposite' if turned else kind
+    rows.append(Row(kind_, name, operation, layers, s, rule, label, seed))
+  return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+  """A chat that replies to.
+
+  Attributes:
+    label: what rows call it.
+    ids: T token ids.
+    roles: of each token.
+    turn: index of the first token of the assistant's turn.
+  """
+
+  label: str
+  ids: tuple[int, ...]
+  roles: tuple[str, ...]
+  turn: int
 
 
 def encode_prompts(
     lm: load.LanguageModel, users: Sequence[str], reply_prefix: str
-) -> Prompts:
-  """Wraps user messages in the template and begins the reply."""
-  encoded = [
-      chats.encode_chat(
-          lm.tokenizer, [{'role': 'user', 'content': user}], reply_prefix
-      )
-      for user in users
-  ]
-  return Prompts(
-      texts=tuple(f'{user} / {reply_prefix}' for user in users),
-      head=tuple(chat.ids[: chat.turn] for chat in encoded),
-      tail=tuple(chat.ids[chat.turn :] for chat in encoded),
-  )
+) -> dict[str, Prompt]:
+  """Wraps user messages in the template and begins the reply; by label."""
+  out = {}
+  for user in users:
+    chat = chats.encode_chat(
+        lm.tokenizer, [{'role': 'user', 'content': user}], reply_prefix
+    )
+    label = f'{user} / {reply_prefix}' if reply_prefix else user
+    out[label] = Prompt(label, chat.ids, chat.roles, chat.turn)
+  return out
 
 
 def encode_words(
@@ -110,9 +156,48 @@ def encode_words(
   return [list(lm.tokenizer.encode_word(e)) for e in emotions]
 
 
-def tails_of(
-    prompts: Prompts, prompt: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-  """Pads tails on the left, so that all end in the last column."""
-  tails = [prompts.tail[p] for p in prompt]
-  return batches.padded(tails, max(map(len, prompts.tail)), side='left')
+def check_room(
+    lm: load.LanguageModel,
+    prompts: dict[str, Prompt],
+    new_tokens: int,
+    words: Sequence[Sequence[int]],
+) -> None:
+  """Refuses a prompt that the model's context has no room for."""
+  reply = max([new_tokens, *map(len, words)])
+  for i, prompt in enumerate(prompts.values()):
+    size = len(prompt.ids) + reply
+    if size > lm.config.context:
+      raise errors.InputError(
+          f'config.prompts[{i}] and {reply} new tokens are {size} tokens, more'
+          f' than the context of the model ({lm.config.context}); shorten the'
+          ' prompt or lower config.new_tokens.'
+      )
+
+
+def request_of(
+    row: Row,
+    prompt: Prompt,
+    index: dict[str, int],
+    num_layers: int,
+) -> prompts_lib.Request:
+  """What the engine is asked for.
+
+  Args:
+    row: of the grid.
+    prompt: its prompt.
+    index: of each direction in the bank.
+    num_layers: L.
+  """
+  terms = []
+  for name in row.direction.split('+') if row.operation else ():
+    rule = positions_lib.parse(row.positions)
+    terms.append(
+        prompts_lib.Term(
+            index=index[name],
+            strength=steering.at_layers(row.strength, row.layers, num_layers),
+            prompt=positions_lib.prompt_tokens(rule, prompt.roles, prompt.turn),
+            span=positions_lib.written_span(rule, len(prompt.ids)),
+            ablate=row.operation == 'ablate',
+        )
+    )
+  return prompts_lib.Request(prompt.ids, row.key(), tuple(terms))

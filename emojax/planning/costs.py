@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from emojax.planning import chips
-from emojax.planning import programs
+from emojax.planning import program as program_lib
 
 _COLLECTIVES = (
     'all-reduce',
@@ -85,13 +85,14 @@ class Cost:
 
 
 def of_program(
-    program: programs.Program, num_layers: int, chip: chips.Chip
+    program: program_lib.Program, num_layers: int, chip: chips.Chip
 ) -> Cost:
   """Compiles a program whole, for its memory, and short, for its work.
 
   XLA counts what is scanned once. So programs of one and of two blocks, one
   after the other, are counted too: L blocks cost the first, and L - 1 times
-  what the second adds.
+  what the second adds. Where loops cannot be unrolled, the program says what
+  they do beside (`also`).
 
   Raises:
     DoesNotFit: it needs more memory than the chip has.
@@ -105,6 +106,8 @@ def of_program(
     whole = one.plus(two.plus(one, -1), num_layers - 1)
   else:
     whole = count(compiled)
+  for lower, times in program.also:
+    whole = whole.plus(count(_compile(lower())), times)
   counts = whole.plus(whole, program.steps - 1)
   return Cost(
       name=program.name,
@@ -162,7 +165,7 @@ def _size(kind: str, dimensions: str) -> int:
   return math.ceil(_width(kind) * math.prod(numbers))
 
 
-def check_fits(program: programs.Program) -> None:
+def check_fits(program: program_lib.Program) -> None:
   """Compiles a program whole.
 
   Raises:

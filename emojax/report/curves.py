@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 Point = Mapping[str, Any]  # value, low, high, n and strength or layer.
 
 INK, MUTED, RULE = 'var(--ink)', 'var(--muted)', 'var(--rule)'
-ACCENT = 'var(--accent)'
+ACCENT, CONTROL = 'var(--accent)', 'var(--control)'
 
 
 class Stroke(NamedTuple):
@@ -25,11 +25,15 @@ class Stroke(NamedTuple):
 
   @property
   def band(self) -> str:
-    return 'var(--accent-band)' if self.colour == ACCENT else 'var(--grey-band)'
+    own = self.colour in (ACCENT, CONTROL)
+    return self.colour.replace(')', '-band)') if own else 'var(--grey-band)'
 
 
+RANDOM = Stroke('random directions', MUTED, 'dot')
+SHUFFLED = Stroke('shuffled labels', CONTROL, 'dashdot')
+VECTORS = Stroke('emotion vectors', ACCENT, 'solid')
 # Strength 0: what everything is compared with.
-_UNSTEERED = {'strength': 0.0, 'value': 0.0, 'low': 0.0, 'high': 0.0}
+_UNSTEERED = {'value': 0.0, 'low': 0.0, 'high': 0.0}
 
 
 def empty(
@@ -91,7 +95,10 @@ def zero_lines(figure: go.Figure, x: bool = True) -> None:
 
 
 def add_strengths(
-    figure: go.Figure, points: Sequence[Point], stroke: Stroke
+    figure: go.Figure,
+    points: Sequence[Point],
+    stroke: Stroke,
+    unsteered: Point = _UNSTEERED,
 ) -> None:
   """Adds a line over strength, in the order of strength.
 
@@ -100,7 +107,7 @@ def add_strengths(
   """
   if points:
     if all(point['strength'] != 0 for point in points):
-      points = [*points, _UNSTEERED]
+      points = [*points, {**unsteered, 'strength': 0.0}]
     points = sorted(points, key=lambda point: point['strength'])
     x = [point['strength'] for point in points]
     figure.add_traces(curve(x, points, stroke, 'lines+markers'))
@@ -173,9 +180,10 @@ def value_span(curves: Sequence[Sequence[Point]]) -> list[float] | None:
 
 
 def _interval(point: Point) -> str:
+  n = f', n {point["n"]}' if 'n' in point else ''  # Where it starts.
   if not (_known(point.get('low')) and _known(point.get('high'))):
-    return ' (no interval)'
-  return f' [{point["low"]:.3f}, {point["high"]:.3f}]'
+    return f' (no interval{n})'
+  return f' [{point["low"]:.3f}, {point["high"]:.3f}]{n}'
 
 
 def _known(value: Any) -> bool:

@@ -18,11 +18,29 @@ _DIVERGING = (
     (1.0, 'var(--positive)'),
 )
 
-# Drawn in this order, the last on top.
-_RESPONSES = {
-    'random': curves.Stroke('random directions', curves.MUTED, 'dot'),
-    'unmatched': curves.Stroke('other emotions’ words', curves.INK, 'dash'),
-    'matched': curves.Stroke('the emotion’s own word', curves.ACCENT, 'solid'),
+# What the curves of a measure are called.
+_CONTROLS = {'random': curves.RANDOM.name, 'shuffled': curves.SHUFFLED.name}
+NAMES = {
+    'word_delta': {
+        'matched': 'the emotion’s own word',
+        'unmatched': 'other emotions’ words',
+    }
+    | _CONTROLS,
+    'expressed': {
+        'matched': 'the emotion itself',
+        'unmatched': 'other emotions',
+    }
+    | _CONTROLS,
+}
+_CHANGES = {
+    'word_delta': 'change in log-probability (nats)',
+    'expressed': 'change in what the text expresses (SD)',
+}
+_STROKES = {
+    'matched': (curves.ACCENT, 'solid'),
+    'unmatched': (curves.INK, 'dash'),
+    'random': curves.RANDOM[1:],
+    'shuffled': curves.SHUFFLED[1:],
 }
 
 
@@ -158,16 +176,19 @@ def scatter(geometry: Mapping[str, Any]) -> go.Figure:
 def dose(
     responses: Mapping[str, Sequence[curves.Point]],
     span: Sequence[float] | None = None,
+    measure: str = 'word_delta',
 ) -> go.Figure:
-  """Returns change in log-probability (nats) against steering strength.
+  """Returns the change of a measure against steering strength.
 
   Args:
-    responses: points under 'matched' and, where measured, 'unmatched' and
-      'random'.
+    responses: points under 'matched' and, where measured, 'unmatched', 'random'
+      and 'shuffled'.
     span: lowest and highest value of the axis, for figures to be compared.
+    measure: of NAMES.
   """
-  figure = curves.empty('strength', 'change in log-probability (nats)')
-  for key, stroke in _RESPONSES.items():
+  figure = curves.empty('strength', _CHANGES[measure])
+  for key, name in reversed(NAMES[measure].items()):  # The last is on top.
+    stroke = curves.Stroke(name, *_STROKES[key])
     curves.add_strengths(figure, responses.get(key, []), stroke)
   curves.zero_lines(figure, x=False)
   if span is not None:
@@ -179,8 +200,9 @@ def divergence(kl: Mapping[str, Sequence[curves.Point]]) -> go.Figure:
   """Returns KL from the unsteered model (nats a token) against strength."""
   figure = curves.empty('strength', 'KL (nats per generated token)')
   for key, stroke in (
-      ('random', _RESPONSES['random']),
-      ('emotion', curves.Stroke('emotion vectors', curves.ACCENT, 'solid')),
+      ('random', curves.RANDOM),
+      ('shuffled', curves.SHUFFLED),
+      ('emotion', curves.VECTORS),
   ):
     curves.add_strengths(figure, kl.get(key, []), stroke)
   figure.update_yaxes(rangemode='tozero')

@@ -14,6 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from emojax.report import page
+from emojax.report import sections
 from emojax.report import templates
 
 View = Mapping[str, Any]
@@ -65,7 +66,7 @@ def reading(row: View, emotion: str) -> Html:
     row: a line of readings.jsonl.
     emotion: the vector that the tokens are compared with.
   """
-  chat = page.chat(dict(row))
+  chat = sections.chat(dict(row))
   at = chat['emotions'].index(emotion)
   scale = chat['scale']['score'] or 1.0
   tokens = [

@@ -211,20 +211,25 @@
 
   function texts() {
     const emotion = byId('text-emotion'), strength = byId('text-strength');
+    const layer = byId('text-layer');
     const rows = document.querySelectorAll('#text-table [data-kind]');
     const filter = () => {
       let count = 0;
       for (const row of rows) {
         const {kind, direction} = row.dataset;
-        row.hidden = (kind === 'emotion' && direction !== emotion.value) ||
+        row.hidden =
+          (['emotion', 'opposite'].includes(kind) && direction !== emotion.value) ||
           (kind !== 'unsteered' && strength.value !== '' &&
-            row.dataset.strength !== strength.value);
+            row.dataset.strength !== strength.value) ||
+          (kind !== 'unsteered' && layer && layer.value !== '' &&
+            row.dataset.layer !== layer.value);
         count += !row.hidden;
       }
       byId('text-count').textContent = `${count} of ${rows.length} texts`;
     };
     emotion.addEventListener('change', filter);
     strength.addEventListener('change', filter);
+    if (layer) layer.addEventListener('change', filter);
     filter();
   }
 

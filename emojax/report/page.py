@@ -7,9 +7,8 @@ python -m emojax.report.page WORKDIR
 
 import argparse
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import hashlib
-import json
 import pathlib
 import sys
 from typing import Any
@@ -20,42 +19,57 @@ import plotly.offline
 
 from emojax import errors
 from emojax import files
-from emojax.report import curves
-from emojax.report import figures
+from emojax.report import sections
 from emojax.report import templates
 
 Path = files.Path
-View = dict[str, Any]
+View = sections.View
+# By name: the artefact, and what is shown of its contents.
+Sections = Mapping[str, tuple[str, Callable[[Any], View]]]
 
 _HERE = pathlib.Path(__file__).parent
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
-_KINDS = ('unsteered', 'emotion', 'random')
 
 
 def write(workdir: Path) -> Path:
   """Writes `workdir`/report.html and returns its path.
 
+  Raises:
+    InputError: as `publish` does; the summary must be there.
+  """
+  return publish(workdir, 'summary.json', _SECTIONS, 'page.html.j2')
+
+
+def publish(workdir: Path, needed: str, shown: Sections, template: str) -> Path:
+  """Writes `workdir`/report.html and returns its path.
+
   A section whose artefact is absent is left out, and the page says so. The
   same artefacts always give the same bytes.
 
+  Args:
+    workdir: of a run.
+    needed: the artefact that nothing goes without.
+    shown: the sections.
+    template: that they go into.
+
   Raises:
-    InputError: there is no summary.json, or an artefact is not as emojax
+    InputError: what is needed is not there, or an artefact is not as emojax
       writes it. Nothing is written then.
   """
   workdir = Path(workdir)
-  if not files.exists(workdir / 'summary.json'):
+  if not files.exists(workdir / needed):
     raise errors.InputError(
-        f'{workdir / "summary.json"}: no such file; a report needs the workdir'
-        ' of a finished run.'
+        f'{workdir / needed}: no such file; a report needs the workdir of a'
+        ' finished run.'
     )
   # Every artefact is read before anything is written.
   views = {
       name: _view(workdir / file, build)
-      for name, (file, build) in _SECTIONS.items()
+      for name, (file, build) in shown.items()
   }
   path = workdir / 'report.html'
   try:
-    page = _render(views)
+    page = _render(views, template)
   except (TypeError, ValueError, jinja2.UndefinedError) as error:
     raise errors.InputError(
         f'{workdir}: an artefact lacks what the report shows ({error}).'
@@ -82,134 +96,19 @@ def _view(path: Path, build: Callable[[Any], View]) -> View:
     ) from error
 
 
-def _summary(data: View) -> View:
-  # A block holds about 12 D^2 weights; below 7e9 a model is called small.
-  parameters = 12 * data['model']['layers'] * data['model']['width'] ** 2
-  return {**data, 'small': parameters < 7e9}
-
-
-def _heldout(data: View) -> View:
-  return {
-      **data,
-      'figures': {
-          f'heldout-{measure}': figures.accuracy(data, measure)
-          for measure in ('top1', 'top5')
-      },
-  }
-
-
-def _geometry(data: View) -> View:
-  groups: dict[int, list[str]] = {}
-  for index in data['order']:
-    groups.setdefault(data['clusters'][index], []).append(
-        data['emotions'][index]
-    )
-  return {
-      **data,
-      'groups': list(groups.values()),
-      'figures': {
-          'cosine-map': figures.cosine_map(data),
-          'components': figures.scatter(data),
-      },
-  }
-
-
-def _readings(rows: Sequence[View]) -> View:
-  whole = [row for row in rows if 'cosine' in row and 'score' in row]
-  if not whole:
-    return {'absent': 'readings.jsonl holds no values token by token.'}
-  return {'layer': whole[0]['layer'], 'chats': [chat(row) for row in whole]}
-
-
-def chat(row: View) -> View:
-  """Returns one chat to be shown, with the value that gets full colour."""
-  shape = len(row['tokens']), len(row['emotions'])
-  view = {key: row[key] for key in ('tokens', 'roles', 'emotions')}
-  view.update(title=str(row.get('title') or row['id']), scale={})
-  if not all(shape) or len(row['roles']) != shape[0]:
-    raise ValueError(f'chat {row["id"]}: no tokens, or not one role for each')
-  response = row['response_index']
-  if response is not None and not 0 <= response < shape[0]:
-    raise ValueError(f'chat {row["id"]}: response_index {response}')
-  view['response'] = response
-  for key in ('cosine', 'score'):
-    values = np.asarray(row[key], dtype=float)
-    if values.shape != shape:
-      raise ValueError(f'chat {row["id"]}: {key} is not {shape}')
-    view[key] = values.tolist()
-    view['scale'][key] = float(np.nanpercentile(np.abs(values), 99))
-  return view
-
-
-def _sweep(rows: Sequence[View]) -> View:
-  texts = [row for row in rows if 'text' in row]
-  if not texts:
-    return {'absent': 'sweep.jsonl holds no texts.'}
-  texts.sort(
-      key=lambda row: (
-          _KINDS.index(row['kind']),
-          str(row['direction']),
-          row['strength'],
-          row['seed'],
-      )
-  )
-  steered = [row for row in texts if row['kind'] != 'unsteered']
-  prompts = dict.fromkeys(row['prompt'] for row in rows if 'text' in row)
-  return {
-      'layer': rows[0]['layer'],
-      'emotions': list(
-          dict.fromkeys(
-              row['direction'] for row in rows if row['kind'] == 'emotion'
-          )
-      ),
-      'strengths': sorted({row['strength'] for row in steered}),
-      'prompts': [
-          (prompt, [row for row in texts if row['prompt'] == prompt])
-          for prompt in prompts
-      ],
-  }
-
-
-def _dose(data: View) -> View:
-  emotions, responses = data['emotions'], data['curves']
-  span = curves.value_span(
-      [points for each in emotions.values() for points in each.values()]
-  )
-  names = {
-      'matched': 'the emotion’s own word',
-      'unmatched': 'other emotions’ words',
-      'random': 'random directions',
-  }
-  return {
-      **data,
-      'tables': [(name, responses.get(key, [])) for key, name in names.items()],
-      'by_emotion': [
-          (name, figures.dose(each, span)) for name, each in emotions.items()
-      ],
-      'figures': {
-          'dose': figures.dose(responses),
-          'divergence': figures.divergence(data['kl']),
-      },
-  }
-
-
-def _provenance(data: View) -> View:
-  return {**data, 'text': json.dumps(data['config'], indent=2, sort_keys=True)}
-
-
 # The order of the page; the summary is first, since nothing goes without it.
-_SECTIONS: dict[str, tuple[str, Callable[[Any], View]]] = {
-    'summary': ('summary.json', _summary),
-    'heldout': ('heldout.json', _heldout),
-    'geometry': ('geometry.json', _geometry),
-    'readings': ('readings.jsonl', _readings),
-    'dose': ('dose.json', _dose),
-    'sweep': ('sweep.jsonl', _sweep),
-    'provenance': ('config.json', _provenance),
+_SECTIONS: Sections = {
+    'summary': ('summary.json', sections.summary),
+    'heldout': ('heldout.json', sections.heldout),
+    'geometry': ('geometry.json', sections.geometry),
+    'readings': ('readings.jsonl', sections.readings),
+    'dose': ('dose.json', sections.dose),
+    'sweep': ('sweep.jsonl', sections.texts),
+    'provenance': ('config.json', sections.provenance),
 }
 
 
-def _render(views: dict[str, View]) -> str:
+def _render(views: dict[str, View], template: str) -> str:
   """Returns the page; only its own scripts may run, known by their hashes."""
   scripts = [plotly.offline.get_plotlyjs(), _part('page.js')]
   environment = templates.environment()
@@ -230,9 +129,9 @@ def _render(views: dict[str, View]) -> str:
           {'name': name, 'figure': figure.to_plotly_json()}
           for name, figure in views['dose'].get('by_emotion', [])
       ],
-      'chats': views['readings'].get('chats', []),
+      'chats': views.get('readings', {}).get('chats', []),
   }
-  return environment.get_template('page.html.j2').render(
+  return environment.get_template(template).render(
       **views,
       data=_rounded(data),
       css=_part('page.css'),
@@ -278,12 +177,21 @@ def _csp_hash(script: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
   """Writes the report of the workdir on the command line."""
+  return command('emojax.report.page', write, arguments)
+
+
+def command(
+    module: str,
+    writer: Callable[[Path], Path],
+    arguments: Sequence[str] | None = None,
+) -> int:
+  """Runs a writer of pages on the command line's workdir; an exit status."""
   parser = argparse.ArgumentParser(
-      prog='python -m emojax.report.page', description='Writes report.html.'
+      prog=f'python -m {module}', description='Writes report.html.'
   )
   parser.add_argument('workdir', help='the workdir of a run')
   try:
-    print(write(files.locate(parser.parse_args(arguments).workdir)))
+    print(writer(files.locate(parser.parse_args(arguments).workdir)))
   except errors.InputError as error:
     print(f'emojax: {error}', file=sys.stderr)
     return 2

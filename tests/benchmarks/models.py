@@ -20,7 +20,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from emojax.data import batches
-from emojax.data import chats
 from emojax.data import stories as stories_lib
 from emojax.models import config as config_lib
 from emojax.models import config_json
@@ -68,11 +67,6 @@ RANDOM = {
     | {'tie_word_embeddings': False, 'rope_scaling': _ROPE | {'factor': 8.0}},
     'tiny': _llama3(2, 64, 128, 8, 8) | {'vocab_size': 512},
 }
-_PROMPTS = (
-    'How do you feel?',
-    'How are you feeling right now?',
-    'Tell me about your mood today.',
-)
 
 
 def random_config(name: str) -> dict[str, Any] | None:
@@ -100,12 +94,6 @@ def prepare(name: str, dtypes: Sequence[str], folder: Path) -> None:
           load.DTYPES[dtype][0],
       )  # fmt: skip
     ids = [lm.tokenizer.encode(text, bos=True).ids for text in stories]
-    prompts = [
-        chats.encode_chat(
-            lm.tokenizer, [{'role': 'user', 'content': text}], 'I feel'
-        ).ids
-        for text in _PROMPTS
-    ]
   else:
     for dtype in dtypes:
       (folder / dtype).mkdir()
@@ -113,12 +101,9 @@ def prepare(name: str, dtypes: Sequence[str], folder: Path) -> None:
     number = lambda word: zlib.crc32(word.encode()) % raw['vocab_size']
     numbers = lambda text: [number(w) for w in re.findall(r'\w+|\S', text)]
     ids = [numbers(text) for text in stories]
-    prompts = [row[: 20 + i] for i, row in enumerate(ids[: len(_PROMPTS)])]
-  texts = {'stories': ids, 'prompts': prompts}
-  texts = {
-      key: [list(map(int, x)) for x in rows] for key, rows in texts.items()
-  }
-  (folder / 'texts.json').write_text(json.dumps(texts))
+  (folder / 'texts.json').write_text(
+      json.dumps({'stories': [list(map(int, row)) for row in ids]})
+  )
 
 
 def ours(name: str, dtype: str) -> load.LanguageModel:

@@ -1,0 +1,296 @@
+"""Emotion vectors -> a grid of steered texts -> dose and response."""
+
+from collections.abc import Sequence
+import json
+import math
+import numbers
+from typing import Any
+
+from absl import logging
+import ml_collections
+import numpy as np
+import tqdm
+
+from emojax import chunks
+from emojax import errors
+from emojax import files
+from emojax import hosts
+from emojax import positions
+from emojax import runs
+from emojax import steering
+from emojax import vectors as vectors_lib
+from emojax.experiments import build_vectors
+from emojax.experiments import read
+from emojax.experiments import summarise_sweep
+from emojax.experiments import sweep_grid
+from emojax.experiments import sweep_rows
+from emojax.models import decoding
+from emojax.models import engine
+from emojax.models import load
+from emojax.models import sampling
+from emojax.models import sharding
+from emojax.report import sweep_page
+
+NAME = 'sweep.jsonl'
+DOSE = 'dose.json'
+REPORT = 'report.html'
+_OPERATIONS = ('add', 'ablate')
+# The least that each can be.
+LEAST = {
+    'random_directions': 5,
+    'shuffled_directions': 0,
+    'new_tokens': 1,
+    'sweep_batch': 1,
+    'sweep_chunk': 1,
+    'samples': 1,
+    'temperature': 0,
+    'top_k': 0,
+}
+
+
+def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
+  """Runs a sweep with vectors from a file, then its report."""
+  if not config.vectors:
+    raise errors.InputError('Give --config.vectors=FILE.')
+  check(config)
+  path = files.locate(config.vectors)
+  _, metadata = build_vectors.read_vectors(path)
+  lm = read.load_model(config, metadata)
+  arrays, metadata = build_vectors.read_vectors(path, lm)
+  check_model(config, lm, metadata['emotions'])
+  grid = grid_of(config, arrays, metadata)
+  runs.open_workdir(
+      workdir,
+      config.to_dict(),
+      lm.identity() | {'vectors': files.sha256(path)},
+  )
+  rows = write(config, workdir, lm, arrays, metadata, grid)
+  if not files.exists(workdir / DOSE):
+    dose = summarise_sweep.summarise(metadata['emotions'], rows, config.seed)
+    files.write_json(workdir / DOSE, dose)
+  if not files.exists(workdir / REPORT):
+    sweep_page.write(workdir)
+  logging.info('report: %s', workdir / REPORT)
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Refuses settings of a sweep that no model can work with."""
+  for name, least in LEAST.items():
+    # Not `value < least`, which a NaN passes.
+    if not least <= config[name] < math.inf:
+      raise errors.InputError(
+          f'config.{name}={config[name]}: must be {least} or more, and finite.'
+      )
+  if not 0 < config.top_p <= 1:
+    raise errors.InputError(
+        f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
+    )
+  strengths = tuple(config.strengths)
+  good = all(
+      isinstance(x, numbers.Real) and math.isfinite(x) and x for x in strengths
+  )
+  if not good or not strengths or len(set(strengths)) < len(strengths):
+    raise errors.InputError(
+        f'config.strengths={strengths}: give distinct numbers, none 0'
+        ' (unsteered rows are always added).'
+    )
+  prompts = tuple(config.prompts)
+  good = all(isinstance(x, str) and x.strip() for x in prompts)
+  if not good or not prompts or len(set(prompts)) < len(prompts):
+    raise errors.InputError(
+        f'config.prompts={prompts}: give one or more distinct texts, none'
+        ' empty.'
+    )
+  operations = tuple(config.operations)
+  if not operations or set(operations) - set(_OPERATIONS):
+    raise errors.InputError(
+        f'config.operations={operations}: must be some of'
+        f' {", ".join(_OPERATIONS)}.'
+    )
+  if not config.positions:
+    raise errors.InputError('config.positions=(): give a rule or more.')
+  for rule in config.positions:
+    positions.parse(rule)
+
+
+def check_model(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    emotions: Sequence[str],
+) -> None:
+  """Refuses layers, directions or prompts that this model has no room for."""
+  for layers in _layers(config, 0):
+    for layer in layers:
+      steering.check_layer(layer, lm.config.num_layers)
+  for direction in config.directions:
+    parts = direction.split('+')
+    for name in parts:
+      if name not in emotions or parts.count(name) > 1:
+        raise errors.InputError(
+            f'config.directions has {direction!r}: must be one of'
+            f' {", ".join(emotions)}, or several distinct ones joined by "+".'
+        )
+  for text in (*config.prompts, config.reply_prefix):
+    token = lm.tokenizer.control_token_in(text)
+    if token is not None:
+      raise errors.InputError(
+          f'config.prompts or config.reply_prefix has the control token'
+          f' {token!r} in it; take it out.'
+      )
+  sweep_grid.check_room(
+      lm,
+      sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix),
+      config.new_tokens,
+      sweep_grid.encode_words(lm, emotions),
+  )
+
+
+def _layers(
+    config: ml_collections.ConfigDict, layer: int
+) -> tuple[tuple[int, ...], ...]:
+  """Layers and bands; the vectors' own layer if none is given."""
+  single = config.layers or (() if config.bands else (layer,))
+  bands = tuple(tuple(range(a, b + 1)) for a, b in config.bands)
+  return tuple((x,) for x in single) + bands
+
+
+def grid_of(
+    config: ml_collections.ConfigDict,
+    arrays: dict[str, np.ndarray],
+    metadata: dict[str, Any],
+) -> sweep_grid.Grid:
+  """What the config crosses, and its controls."""
+  shuffled = min(config.shuffled_directions, len(arrays['shuffled']))
+  return sweep_grid.Grid(
+      directions=tuple(config.directions or metadata['emotions']),
+      operations=tuple(config.operations),
+      layers=_layers(config, metadata['layer']),
+      strengths=tuple(config.strengths),
+      positions=tuple(config.positions),
+      seeds=tuple(range(config.seed, config.seed + config.samples)),
+      random=tuple(f'random_{i}' for i in range(config.random_directions)),
+      shuffled=tuple(f'shuffled_{i}' for i in range(shuffled)),
+      opposite=config.opposite,
+  )
+
+
+def bank_of(
+    grid: sweep_grid.Grid,
+    arrays: dict[str, np.ndarray],
+    metadata: dict[str, Any],
+    seed: int,
+) -> tuple[dict[str, int], np.ndarray]:
+  """All directions, each as long as its layer's mean residual norm.
+
+  Returns:
+    The index of each by name, and the bank [E', L, D].
+  """
+  _, num_layers, width = arrays['vectors'].shape
+  names = (*metadata['emotions'], *grid.random, *grid.shuffled)
+  bank = np.concatenate(
+      [
+          arrays['vectors'],
+          steering.random_directions(seed, len(grid.random), num_layers, width),
+          arrays['shuffled'][: len(grid.shuffled)],
+      ]
+  )
+  bank = steering.scaled_directions(bank, arrays['resid_norm'])
+  return {name: i for i, name in enumerate(names)}, bank
+
+
+def write(
+    config: ml_collections.ConfigDict,
+    workdir: files.Path,
+    lm: load.LanguageModel,
+    arrays: dict[str, np.ndarray],
+    metadata: dict[str, Any],
+    grid: sweep_grid.Grid,
+) -> list[dict[str, Any]]:
+  """Writes `sweep.jsonl`, unless it is there; returns its rows."""
+  artefact = workdir / NAME
+  if not files.exists(artefact):
+    done = _chunks(config, artefact, lm, arrays, metadata, grid)
+    files.write_jsonl(artefact, done)
+  chunks.clear(artefact)  # A run may have been killed just before that.
+  rows = [row for _, row in files.read_jsonl(artefact)]
+  broken = [row['strength'] for row in rows if row['stop'] == 'not finite']
+  if broken:
+    logging.warning(
+        '%d of %d texts ended early, for activations were not finite (strengths'
+        ' of %g and more in size): they are kept, and count in no mean.',
+        len(broken),
+        len(rows),
+        min(map(abs, broken)),
+    )
+  return rows
+
+
+def _chunks(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
+  """Runs the grid in chunks, each saved when it is done."""
+  prompts = sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix)
+  rows = sweep_grid.rows_of(grid, list(prompts))
+  parts = chunks.folder(artefact, repr((config.sweep_chunk, rows)).encode())
+  settings = engine.Settings(
+      batch=config.sweep_batch,
+      new_tokens=config.new_tokens,
+      sampling=sampling.Sampling(
+          config.temperature, config.top_k, config.top_p
+      ),
+      stop=lm.tokenizer.stop,
+  )
+  index, bank = bank_of(grid, arrays, metadata, config.seed)
+  measures = None
+  out = []
+  with tqdm.tqdm(
+      total=len(rows),
+      desc='Sweep    ',
+      leave=False,
+      unit='text',
+      disable=not hosts.is_first(),
+  ) as bar:
+    for number, start in enumerate(range(0, len(rows), config.sweep_chunk)):
+      chunk = rows[start : start + config.sweep_chunk]
+      data = chunks.get(parts, 'rows', number)
+      if data is None:
+        if measures is None:  # A finished sweep needs none.
+          measures = _measures(config, lm, arrays, metadata, bank)
+          engine.log_memory(lm, settings, [p.ids for p in prompts.values()])
+        done = sweep_rows.run(
+            lm, measures, chunk, prompts, index, settings, bar.update
+        )
+        data = json.dumps(done, allow_nan=False).encode()
+        chunks.put(parts, 'rows', number, data)
+        hosts.stop_if_asked()
+      else:
+        bar.update(len(chunk))
+      out += json.loads(data)
+  return out
+
+
+def _measures(config, lm, arrays, metadata, bank) -> sweep_rows.Measures:
+  """What is measured of the rows of a config."""
+  layer, emotions = metadata['layer'], metadata['emotions']
+  unit = vectors_lib.unit(arrays['vectors'])
+  readout = tuple(config.readout)
+  probe = None
+  if readout:
+    chosen = [emotions.index(e) for e in readout]
+    # In fractions of the mean residual norm, as strengths are.
+    scaled = unit[chosen] / arrays['resid_norm'][:, None]
+    probe = decoding.Probe(
+        sharding.replicate(lm.mesh, scaled),
+        sharding.replicate(lm.mesh, np.array(config.readout_layers or [layer])),
+    )
+  return sweep_rows.Measures(
+      bank=sharding.replicate(lm.mesh, bank),
+      emotions=tuple(emotions),
+      words=sweep_grid.encode_words(lm, emotions) if config.words else [],
+      unit=sharding.replicate(lm.mesh, unit[:, layer]),
+      layer=np.int32(layer),
+      neutral=tuple(
+          arrays[f'neutral_cosine_{part}'][:, layer] for part in ('mean', 'std')
+      ),
+      readout=readout,
+      readout_layers=tuple(config.readout_layers) or (layer,),
+      probe=probe,
+  )
