@@ -32,7 +32,7 @@ _FLAGS = (
     'process',
 )
 _STOPPED = 75  # EX_TEMPFAIL: nothing is wrong, start it again.
-EXPERIMENTS = ('quickstart', 'read', 'convert', 'fit_probes', 'sweep')
+EXPERIMENTS = ('quickstart', 'read', 'convert', 'fit_probes', 'sweep', 'write_stories')
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', help_string='The experiment: a file of configs/.'

@@ -92,6 +92,7 @@ def held_out_ranks(
     components: np.ndarray | None,
     centre: Literal['topic', 'train'] = 'topic',
     count: np.ndarray | None = None,
+    train: np.ndarray | None = None,
 ) -> np.ndarray:
   """Ranks each story's emotion by vectors that never saw its topic.
 
@@ -108,6 +109,8 @@ def held_out_ranks(
       but needs them all. 'train': the mean over the other topics, so that a
       single story can be classified.
     count: [N], of how many stories each row is the mean; 1 if None.
+    train: [N] bool, the stories that vectors are made of; the others are
+      ranked, such as those of another author. None: all are both.
 
   Returns:
     [N, L]: 0 where the story's own emotion is the nearest of the E. A tie
@@ -120,9 +123,11 @@ def held_out_ranks(
   weight = np.ones(len(pooled)) if count is None else count
   ranks = np.zeros(pooled.shape[:2], np.int32)
   for fold in np.unique(topic):
-    test = topic == fold
+    test, fit = topic == fold, topic != fold
+    if train is not None:
+      test, fit = test & ~train, fit & train
     vectors, mean = emotion_vectors(
-        pooled[~test], emotion[~test], num_emotions, weight[~test]
+        pooled[fit], emotion[fit], num_emotions, weight[fit]
     )
     if components is not None:
       vectors = project_out(vectors, components)

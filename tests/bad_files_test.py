@@ -135,19 +135,21 @@ def test_a_file_of_another_program_is_refused(command):
 @pytest.mark.parametrize(
     ('arrays', 'metadata'),
     [
-        ({}, {'schema': 2}),
+        ({}, {'schema': 1}),
         ({}, {'layer': L}),
         ({}, {'emotions': ['happy']}),
         ({}, {'model': None}),
         ({'vectors': np.ones((E, L + 1, D))}, {}),
         ({'neutral_cosine_std': np.ones(L)}, {}),
         ({'vectors': np.full((E, L, D), np.nan)}, {}),
+        ({'shuffled': np.ones((2, L))}, {}),
     ],
-    ids=['schema', 'layer', 'emotions', 'model', 'layers', 'baseline', 'nan'],
+    ids=['schema', 'layer', 'emotions', 'model', 'layers', 'baseline', 'nan']
+    + ['shuffled'],
 )
 def test_vectors_that_do_not_fit_together_are_refused(
     command, arrays, metadata
 ):
   command.write_vectors(arrays, metadata)
   line = command.read()
-  assert 'not vectors of schema 1; build them with this version' in line
+  assert 'not vectors of schema 2; build them with this version' in line

@@ -126,7 +126,7 @@ def test_vectors_have_the_named_tensors(finished):
 
 def test_vectors_state_what_they_were_made_from(finished, fields):
   _, metadata = files.read_arrays(finished / 'vectors.safetensors')
-  assert metadata['schema'] == 1
+  assert metadata['schema'] == 2
   assert metadata['model'] == fields['model']
   assert metadata['corpus'] == files.sha256(fields['stories'])
   assert len(metadata['weights']) == len(metadata['template']) == 64
@@ -157,13 +157,16 @@ def test_every_number_has_an_interval_and_a_control(finished):
 
 def test_the_sweep_crosses_directions_strengths_and_prompts(finished, fields):
   rows = _rows(finished / 'sweep.jsonl')
+  _, facts = files.read_arrays(finished / 'vectors.safetensors')
+  layer = facts['layer']
   prompts = {row['prompt'] for row in rows}
   cells = [(row['direction'], row['strength'], row['prompt']) for row in rows]
   random = [f'random_{i}' for i in range(fields['random_directions'])]
   assert len(random) >= 5
+  shuffled = [f'shuffled_{i}' for i in range(fields['shuffled_directions'])]
   expected = {('none', 0.0, prompt) for prompt in prompts} | {
       (direction, strength, prompt)
-      for direction in (*tiny_model.EMOTIONS, *random)
+      for direction in (*tiny_model.EMOTIONS, *random, *shuffled)
       for strength in fields['strengths']
       for prompt in prompts
   }
@@ -174,7 +177,9 @@ def test_the_sweep_crosses_directions_strengths_and_prompts(finished, fields):
     assert row['control'] is not steered_by_emotion
     assert row['emotion'] == (row['direction'] if steered_by_emotion else None)
     assert isinstance(row['text'], str) and isinstance(row['seed'], int)
-    assert row['layer'] in range(L)
+    assert row['layers'] == ([] if row['kind'] == 'unsteered' else [layer])
+    assert row['perplexity'] >= 1 and row['stop'] in ('token', 'length')
+    assert set(row['expressed']) == set(tiny_model.EMOTIONS)
     assert set(row['word_delta']) == set(tiny_model.EMOTIONS)
 
 
@@ -182,12 +187,13 @@ def test_steering_starts_with_the_reply_and_unsteered_rows_have_none(finished):
   tail = 1 + len('assistant\nI feel')  # '<|im_start|>', then a token a byte.
   for row in _rows(finished / 'sweep.jsonl'):
     if row['strength'] == 0:
-      assert row['tokens_steered'] == 0
+      assert row['tokens_steered'] == {'prompt': 0, 'written': 0}
       assert row['kl'] == 0
       # Two programs add up to the same -30 nats, in float32.
       assert max(map(abs, row['word_delta'].values())) < 1e-4
     else:
-      assert row['tokens_steered'] == tail + row['n_tokens']
+      steered = {'prompt': tail, 'written': row['n_tokens']}
+      assert row['tokens_steered'] == steered
       assert row['kl'] > 0
       assert max(map(abs, row['word_delta'].values())) > 1e-3
 
@@ -220,13 +226,13 @@ def test_a_run_that_was_cut_off_is_finished(finished, fields, last, tmp_path):
 
 
 def test_no_text_depends_on_batches(finished, fields, tmp_path):
-  others = fields | {'batch': 5, 'sweep_batch': 7}
+  others = fields | {'batch': 5, 'sweep_batch': 7, 'sweep_chunk': 50}
   quickstart.run(tiny_model.config('quickstart', **others), tmp_path / 'other')
   one, two = (
       _rows(folder / 'sweep.jsonl') for folder in (finished, tmp_path / 'other')
   )
   for a, b in zip(one, two, strict=True):
-    for name in ('id', 'text', 'n_tokens', 'tokens_steered', 'layer'):
+    for name in ('id', 'text', 'n_tokens', 'tokens_steered', 'layers'):
       assert a[name] == b[name], a['id']
     assert a['kl'] == pytest.approx(b['kl'], abs=2e-5)  # Five decimals.
 

@@ -60,7 +60,7 @@ def fields(tmp_path_factory):
   return fields | {
       'batch': 2,
       'chunk': 1,
-      'sweep_batch': 6,
+      'sweep_chunk': 7,
       'keep_layers': (0, 2),
   }
 

@@ -18,9 +18,9 @@ KILLS = 10  # Of each unit.
 
 @pytest.fixture(scope='module')
 def fields(tmp_path_factory):
-  """Many short chunks: 8 of stories, 4 of dialogues, 13 of the sweep."""
+  """Many short chunks: 8 of stories, 4 of dialogues, 12 of the sweep."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
-  return fields | {'batch': 2, 'chunk': 1, 'sweep_batch': 3, 'sketch': 12}
+  return fields | {'batch': 2, 'chunk': 1, 'sweep_chunk': 4, 'sketch': 12}
 
 
 @pytest.fixture(scope='module')

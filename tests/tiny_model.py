@@ -184,8 +184,10 @@ def settings(folder: pathlib.Path) -> dict[str, object]:
       'strengths': (-0.2, 0.4),
       'prompts': ('How do you feel?', 'Is all well at home?'),
       'random_directions': 5,
+      'shuffled_directions': 2,
       'new_tokens': 6,
       'sweep_batch': 16,
+      'sweep_chunk': 24,
   }
 
 
@@ -213,12 +215,13 @@ def write_vectors(
       'vectors': np.random.default_rng(0).standard_normal((*size, WIDTH)),
       'mean': np.ones((LAYERS, WIDTH)),
       'resid_norm': np.ones(LAYERS),
+      'shuffled': np.ones((2, LAYERS, WIDTH)),
   }
   for name in ('cosine', 'response'):
     whole[f'neutral_{name}_mean'] = np.zeros(size)
     whole[f'neutral_{name}_std'] = np.ones(size)
   whole |= arrays or {}
-  facts = {'schema': 1, 'emotions': list(EMOTIONS), 'layer': 1}
+  facts = {'schema': 2, 'emotions': list(EMOTIONS), 'layer': 1}
   files.write_arrays(
       path,
       {name: x.astype(np.float32) for name, x in whole.items()},

@@ -161,7 +161,7 @@ def yields(judged: Iterable[Judged]) -> dict[str, Yield]:
   for each in judged:
     key = ', '.join(each.request.emotions) or 'neutral'
     groups.setdefault(key, []).append(each)
-  return {key: _yield(group) for key, group in groups.items()}
+  return {key: total(group) for key, group in groups.items()}
 
 
 @functools.cache
@@ -176,7 +176,8 @@ def synonyms() -> dict[str, tuple[str, ...]]:
   return {emotion: tuple(words) for emotion, words in table.items()}
 
 
-def _yield(group: Sequence[Judged]) -> Yield:
+def total(group: Sequence[Judged]) -> Yield:
+  """Returns what was asked, parsed and kept in all of a group."""
   asked = sum(each.request.count for each in group)
   reasons = [why for each in group for why in each.reasons]
   dropped = [why for each in group for why in each.parsed.dropped]

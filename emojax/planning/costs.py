@@ -104,10 +104,13 @@ def of_program(
   if program.blocks:
     one, two = (count(_compile(program.lower(n))) for n in (1, 2))
     whole = one.plus(two.plus(one, -1), num_layers - 1)
-  else:
+  elif program.itself:
     whole = count(compiled)
+  else:
+    whole = Counts(0, 0, {})
   for lower, times in program.also:
-    whole = whole.plus(count(_compile(lower())), times)
+    if times:
+      whole = whole.plus(count(_compile(lower())), times)
   counts = whole.plus(whole, program.steps - 1)
   return Cost(
       name=program.name,

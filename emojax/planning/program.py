@@ -24,9 +24,11 @@ class Program:
       run often.
     steps: how often one call repeats what was counted: tokens of decoding.
     calls: how often a run calls it.
-    blocks: whether it scans over blocks; else `lower` heeds no number.
-    also: what a call does beside what XLA counts in it, which is the body of
-      every loop once: programs, and how often each counts.
+    blocks: whether its work is that of one block and what a second one adds, L
+      - 1 times; else `lower` heeds no number.
+    itself: whether else its work is what XLA counts in it: of every loop, what
+      it does once.
+    also: what is not counted so: other programs, and how often each counts.
   """
 
   name: str
@@ -34,7 +36,8 @@ class Program:
   calls: int
   steps: int = 1
   blocks: bool = True
-  also: tuple[tuple[Callable[[], Any], float], ...] = ()
+  itself: bool = True
+  also: tuple[tuple[Callable[[], Any], int], ...] = ()
 
 
 def some_blocks(

@@ -155,9 +155,14 @@ def of_sweep(
           lambda n: _decode(_short(s, n), sampling),
           steps=s.new,
           calls=calls,
-          also=((lambda: _halving(s), filters * (_HALVINGS - 1)),)
-          if filters
-          else (),
+          blocks=False,
+          # Once a text XLA lays the cache out anew, which is no part of a step.
+          itself=False,
+          also=(
+              (lambda: _decode(_short(s, 1), sampling), 1),
+              *_blocks(s, 1, slots + s.new, depth - 1),
+              (lambda: _halving(s), filters * (_HALVINGS - 1)),
+          ),
       ),
       program.Program(
           'divergence',

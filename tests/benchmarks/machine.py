@@ -31,7 +31,7 @@ Turns = dict[str, list[dict[str, Any]]]
 def parser(
     usage: str | None, rows: int | None = None
 ) -> argparse.ArgumentParser:
-  """Returns a parser of the flags that all benchmarks share; no rows if None."""
+  """Returns a parser of the flags that benchmarks share; no rows if None."""
   out = argparse.ArgumentParser(
       usage=usage, formatter_class=argparse.RawTextHelpFormatter
   )

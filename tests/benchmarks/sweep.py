@@ -1,4 +1,4 @@
-r"""Times a steering sweep, prompts x strengths, beside transformers' with a hook.
+r"""Times a steering sweep beside transformers' with a hook.
 
   python -m tests.benchmarks.sweep
   python -m tests.benchmarks.sweep --prompts=1

@@ -18,6 +18,7 @@ import pathlib
 import gguf
 import numpy as np
 import record_prompts
+import record_steered
 import safetensors.numpy
 import torch
 import transformers
@@ -30,13 +31,6 @@ KEPT = (1, 7, -1)
 LARGE, STRIDE = 100_000, 16
 # A prompt beyond Gemma's window of 512; too long to write on from.
 LONG = 700
-# Steered texts: prompts of 42 and 10 tokens, the last block but one the deepest,
-# strengths as fractions of a block's mean norm over the prompts' tokens.
-STEERED_PROMPTS = (1, 3)
-STEERED_LAYERS = (5, 14, 28)
-STRENGTHS = (-0.2, 0.1, 0.3)
-RULES = ('all', 'generated')
-STEERED_TOKENS = 32
 
 BLOCK = {
     'attn_q': 'self_attn.q_proj',
@@ -192,84 +186,6 @@ def record(model, prompts: list[list[int]], full: bool) -> dict:
   return arrays
 
 
-def usual_norm(outputs: list[np.ndarray]) -> np.ndarray:
-  """The mean norm [L] of block outputs [L, T, D], without massive activations.
-
-  Those are at the first position, and hundreds of times the rest.
-  """
-  norms = np.concatenate(
-      [np.linalg.norm(x[:, 1:], axis=-1) for x in outputs], axis=1
-  )
-  usual = norms < 4 * np.median(norms, axis=1, keepdims=True)
-  return (norms * usual).sum(axis=1) / usual.sum(axis=1)
-
-
-def write_steered(
-    model, prompts: list[list[int]], layer: int, offset: torch.Tensor, rule: str
-) -> tuple[np.ndarray, np.ndarray]:
-  """Greedy texts [B, T] after prompts padded on the left, with a cache.
-
-  Args:
-    model: that a forward hook steers meanwhile.
-    prompts: B lists of ids.
-    layer: whose output the hook changes.
-    offset: [D], what it adds.
-    rule: 'all': at every position; 'generated': only in steps after the prompt,
-      which are of one token.
-
-  Returns:
-    The ids, and by how many nats each is ahead of the next likely one.
-  """
-
-  def hook(module, args, output):
-    if rule == 'generated' and output.shape[1] > 1:
-      return output
-    return output + offset
-
-  width = max(map(len, prompts))
-  pad = lambda fill, ids: [fill] * (width - len(ids)) + ids
-  handle = model.model.layers[layer].register_forward_hook(hook)
-  out = model.generate(
-      input_ids=torch.tensor([pad(0, ids) for ids in prompts]),
-      attention_mask=torch.tensor([pad(0, [1] * len(ids)) for ids in prompts]),
-      max_new_tokens=STEERED_TOKENS,
-      do_sample=False,
-      eos_token_id=None,
-      pad_token_id=0,
-      output_logits=True,
-      return_dict_in_generate=True,
-  )
-  handle.remove()
-  best = torch.stack(out.logits, dim=1).topk(2).values
-  return out.sequences[:, width:].numpy(), (best[..., 0] - best[..., 1]).numpy()
-
-
-def record_steered(model, prompts: list[list[int]]) -> dict:
-  """Texts of a fixed random direction; axes rule, layer, strength, prompt."""
-  outputs = [blocks_and_logits(model, ids)[0] for ids in prompts]
-  norms = usual_norm(outputs)[list(STEERED_LAYERS)].astype(np.float32)
-  unit = np.random.default_rng(0).standard_normal(outputs[0].shape[-1])
-  unit = (unit / np.linalg.norm(unit)).astype(np.float32)
-  texts, margins = [], []
-  for rule in RULES:
-    for layer, norm in zip(STEERED_LAYERS, norms):
-      for strength in STRENGTHS:
-        offset = torch.tensor(np.float32(strength) * (norm * unit))
-        got = write_steered(model, prompts, layer, offset, rule)
-        texts.append(got[0])
-        margins.append(got[1])
-  axes = len(RULES), len(STEERED_LAYERS), len(STRENGTHS), len(prompts), -1
-  arrays = {f'tokens_{i}': np.array(x, np.int32) for i, x in enumerate(prompts)}
-  return arrays | {
-      'layers': np.array(STEERED_LAYERS, np.int32),
-      'strengths': np.array(STRENGTHS, np.float32),
-      'norms': norms,
-      'direction': unit,
-      'texts': np.stack(texts).reshape(axes).astype(np.int32),
-      'margins': np.stack(margins).reshape(axes).astype(np.float32),
-  }
-
-
 def gemma_prompts() -> list[list[int]]:
   """Texts after BOS; the first is longer than the window."""
   texts = json.loads((HERE / 'gemma3_tokens.json').read_text())['texts']
@@ -292,9 +208,11 @@ def main() -> None:
     model = smollm(flags.smollm2)
     arrays = record(model, prompts, flags.full)
     safetensors.numpy.save_file(arrays, flags.out / 'smollm2.safetensors')
-    arrays = record_steered(model, [prompts[i] for i in STEERED_PROMPTS])
+    prompts = [prompts[i] for i in record_steered.PROMPTS]
+    outputs = [blocks_and_logits(model, ids)[0] for ids in prompts]
     safetensors.numpy.save_file(
-        arrays, flags.out / 'smollm2_steered.safetensors'
+        record_steered.record(model, prompts, outputs),
+        flags.out / 'smollm2_steered.safetensors',
     )
   if flags.gemma3:
     arrays = record(gemma(flags.gemma3), gemma_prompts(), flags.full)
