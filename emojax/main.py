@@ -10,6 +10,7 @@ refused. After SIGTERM it saves and exits with 75.
 """
 
 from collections.abc import Sequence
+import errno
 import importlib
 import logging as logging_lib
 import sys
@@ -32,6 +33,15 @@ _FLAGS = (
     'process',
 )
 _STOPPED = 75  # EX_TEMPFAIL: nothing is wrong, start it again.
+# What a disk says that has no room, or that may not be written.
+_STORAGE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)
 EXPERIMENTS = ('quickstart', 'read', 'convert', 'fit_probes', 'sweep', 'write_stories')
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -133,6 +143,15 @@ def _main(arguments: Sequence[str]) -> None:
     status, message = 2, str(error)
   except errors.Stopped as stopped:
     status, message = _STOPPED, str(stopped)
+  except OSError as error:
+    if error.errno not in _STORAGE:
+      raise
+    status = 2
+    message = (
+        f'{error.filename or _WORKDIR.value}: {error.strerror}. All that was'
+        ' finished is kept: make room or give the right to write, then start'
+        ' the same command again.'
+    )
   # By now the frames are gone, and with them the progress bars.
   _end(status, message)
 

@@ -152,6 +152,39 @@ def shuffled(
   return out
 
 
+def shuffled_vectors(
+    pooled: np.ndarray,
+    emotion: np.ndarray,
+    topic: np.ndarray,
+    components: np.ndarray,
+    number: int,
+    seed: int,
+    count: np.ndarray | None = None,
+) -> np.ndarray:
+  """Makes vectors as `emotion_vectors` does, of labels that mean nothing.
+
+  Args:
+    pooled: [N, L, D].
+    emotion: [N], dealt out anew within each topic.
+    topic: [N].
+    components: [L, C, D] to project out.
+    number: how many, each of another shuffle.
+    seed: of the shuffles.
+    count: [N], of how many stories each row is the mean; 1 if None.
+
+  Returns:
+    [number, L, D] float32: controls to steer with.
+  """
+  rng = np.random.default_rng(seed)
+  size = int(emotion.max()) + 1
+  out = np.zeros((number, *pooled.shape[1:]), np.float32)
+  for i in range(number):
+    labels = shuffled(rng, emotion, topic)
+    vectors, _ = emotion_vectors(pooled, labels, size, count)
+    out[i] = project_out(vectors, components)[i % size]
+  return out
+
+
 def nested_ranks(ranks: np.ndarray, topic: np.ndarray, top: int) -> np.ndarray:
   """Ranks at a layer that was chosen without the story's topic.
 

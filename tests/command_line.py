@@ -71,6 +71,11 @@ class Command:
     paths = {'vectors': vectors, 'texts': texts}
     return self._run('read', paths | fields, ())
 
+  def sweep(self, **fields):
+    self.write_vectors()
+    paths = {'vectors': self.folder / 'vectors.safetensors'}
+    return self._run('sweep', paths | fields, ())
+
   def _run(self, name, fields, arguments):
     return self.run(
         f'--config={tiny_model.ROOT / "configs" / name}.py',

@@ -130,9 +130,9 @@ def settings(batch=64, how=GREEDY, stop=(), steps=STEPS):
   return engine.Settings(batch, steps, how, stop)
 
 
-@functools.partial(jax.jit, static_argnames='model')
-def forward(model, params, tokens, valid, interventions):
-  (logits, _), state = model.apply(
+@functools.partial(jax.jit, static_argnums=0)
+def forward(net, params, tokens, valid, interventions):
+  (logits, _), state = net.apply(
       params,
       tokens,
       valid=valid,

@@ -62,9 +62,9 @@ def _config(**fields):
   return config
 
 
-def _program(name, layers=4, topology='v5e:2x2'):
+def _program(name, config=None, topology='v5e:2x2', **fields):
   mesh = chips.mesh(topology, data=-1, model=2, fsdp=1)
-  found = programs.of_run(_config(), _tiny(layers), mesh)
+  found = programs.of_run(_config(**fields), config or _tiny(), mesh)
   return {program.name: program for program in found}[name]
 
 
@@ -96,18 +96,66 @@ def test_the_work_of_scanned_blocks_is_that_of_unrolled_ones():
   assert scanned.flops < 0.6 * unrolled.flops
 
 
+def _block_flops(c, tokens, slots):
+  """Of one block: two for each weight and token, and attention to all slots."""
+  heads = c.num_kv_heads * c.queries_per_kv * c.head_dim
+  weights = c.width * (2 * heads + 2 * c.num_kv_heads * c.head_dim)
+  weights += 3 * c.width * c.mlp_width
+  return tokens * (2 * weights + 2 * 2 * slots * heads)
+
+
+def _counts(program):
+  chip, _ = chips.parse('v5e:2x2')
+  return costs.of_program(program, 4, chip).counts
+
+
 @needs_compiler
 def test_the_work_of_a_forward_pass_is_two_for_each_weight_and_token():
-  c = _tiny()
-  chip, _ = chips.parse('v5e:2x2')
-  got = costs.of_program(_program('capture'), 4, chip).counts.flops
-  heads = c.num_kv_heads * c.queries_per_kv * c.head_dim
-  block = c.width * (2 * heads + 2 * c.num_kv_heads * c.head_dim)
-  block += 3 * c.width * c.mlp_width
-  tokens = 8 * 128
-  attention = 2 * 2 * 128 * heads * tokens
-  expected = c.num_layers * (2 * block * tokens + attention) / 4
+  got = _counts(_program('capture')).flops
+  expected = 4 * _block_flops(_tiny(), 8 * 128, 128) / 4
   assert got == pytest.approx(expected, rel=0.1)
+
+
+# Rows of 16 tokens of a prompt and 16 of a text, in a cache of 16 more slots.
+@needs_compiler
+@pytest.mark.parametrize(
+    ('name', 'tokens', 'slots', 'blocks', 'unembedded'),
+    [
+        ('prefill', 16, 32, 4, 0),
+        ('decode', 16, 48, 4, 16),
+        # The lowest block once, the others twice; all distributions twice.
+        ('divergence', 32, 48, 7, 32),
+    ],
+)
+def test_the_work_of_a_sweep_is_two_for_each_weight_and_token(
+    name, tokens, slots, blocks, unembedded
+):
+  """Whatever loops over blocks and tokens, of which XLA counts one turn."""
+  c, rows, devices = _tiny(), 8, 4
+  expected = blocks * _block_flops(c, rows * tokens, slots)
+  expected += 2 * c.width * c.vocab_size * rows * unembedded
+  got = _counts(_program(name)).flops
+  assert got == pytest.approx(expected / devices, rel=0.1)
+
+
+@needs_compiler
+def test_a_step_of_decoding_moves_every_weight_once():
+  """Of a model whose weights no chip keeps beside its arithmetic."""
+  config = config_json.read(
+      SMALL
+      | {'hidden_size': 2048, 'intermediate_size': 8192}
+      | {'num_hidden_layers': 16}
+  )
+  config = dataclasses.replace(config, dtype=jnp.bfloat16)
+  decode = _program('decode', config=config)
+  chip, _ = chips.parse('v5e:2x2')
+  got = costs.of_program(decode, 16, chip).counts.bytes / decode.steps
+  leaves = jax.tree.leaves(
+      sharding.abstract_params(transformer.Transformer(config), None)
+  )
+  # Two chips share them.
+  expected = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves) / 2
+  assert expected < got < 1.5 * expected
 
 
 @needs_compiler
@@ -119,6 +167,32 @@ def test_every_step_of_decoding_counts():
   all_ = costs.of_program(decode, 4, chip)
   assert all_.counts.flops == pytest.approx(16 * one.counts.flops)
   assert all_.peak == one.peak > 0
+
+
+@needs_compiler
+def test_every_pass_along_the_vocabulary_counts():
+  """Top-k halves 31 times; XLA counts one."""
+  plain, chosen = (
+      _counts(_program('decode', top_k=top_k)).bytes / 16 for top_k in (0, 40)
+  )
+  row = 4 * 1024 * 8 / 4
+  assert 31 * row < chosen - plain < 2 * 31 * row
+
+
+@needs_compiler
+def test_prompts_are_run_beside_the_rows_that_write():
+  """Their cache takes memory, though the program knows nothing of it."""
+  chip, _ = chips.parse('v5e:2x2')
+  short, long = (
+      costs.of_program(
+          dataclasses.replace(_program('prefill', new_tokens=new), also=()),
+          4,
+          chip,
+      )
+      for new in (16, 144)
+  )
+  # Keys and values of 4 layers, 2 of 4 heads and 4 of 8 rows on a chip.
+  assert long.arguments - short.arguments >= 128 * 2 * 4 * 2 * 4 * 128 * 2
 
 
 def test_collectives_are_read_out_of_the_compilers_text():

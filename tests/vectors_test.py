@@ -265,3 +265,20 @@ def test_nested_accuracy_on_noise_is_not_inflated_by_the_choice_of_layer():
   standard_error = np.sqrt(0.25 * 0.75 / 400)
   assert best > 0.25 + 2 * standard_error
   assert abs(nested - 0.25) < 2 * standard_error
+
+
+def test_vectors_of_shuffled_labels_point_nowhere():
+  """Six stories of each emotion on six topics, whose emotion is plain."""
+  rng = np.random.default_rng(0)
+  emotion, topic = np.tile(np.arange(5), 6), np.repeat(np.arange(6), 5)
+  own = rng.normal(size=(5, 2, 40)) * 5
+  pooled = own[emotion] + rng.normal(size=(30, 2, 40))
+  none = np.zeros((2, 1, 40))
+  got = vectors.shuffled_vectors(pooled, emotion, topic, none, 7, seed=0)
+  assert got.shape == (7, 2, 40) and got.dtype == np.float32
+  real, _ = vectors.emotion_vectors(pooled, emotion, 5)
+  length = lambda x: np.linalg.norm(x, axis=-1).mean()
+  assert length(got) < length(real) / 1.5
+  again = vectors.shuffled_vectors(pooled, emotion, topic, none, 3, seed=0)
+  np.testing.assert_array_equal(got[:3], again)
+  assert len(np.unique(got.round(4), axis=0)) == 7

@@ -68,7 +68,15 @@ def run(
           'mean': mean,
           'resid_norm': arrays['resid_norm'],
           'neutral_components': components,
-          'shuffled': shuffled_vectors(config, arrays),
+          'shuffled': vectors_lib.shuffled_vectors(
+              arrays['stories'],
+              arrays['emotion'],
+              arrays['topic'],
+              components,
+              config.shuffled_directions,
+              config.seed,
+              arrays['count'],
+          ),
           **baselines(config, lm, vectors, dialogues),
       },
       describe(config, lm, stories, arrays)
@@ -78,30 +86,6 @@ def run(
           'neutral_components': arrays['num_components'].tolist(),
       },
   )
-
-
-def shuffled_vectors(
-    config: ml_collections.ConfigDict, arrays: dict[str, np.ndarray]
-) -> np.ndarray:
-  """Vectors of stories whose labels were dealt out anew: a control.
-
-  Args:
-    config: `seed` and `shuffled_directions`.
-    arrays: of `activations.safetensors`.
-
-  Returns:
-    [shuffled_directions, L, D], each of another shuffle.
-  """
-  emotion, count = arrays['emotion'], arrays['count']
-  rng = np.random.default_rng(config.seed)
-  out = []
-  for i in range(config.shuffled_directions):
-    labels = vectors_lib.shuffled(rng, emotion, arrays['topic'])
-    size = emotion.max() + 1
-    raw, _ = vectors_lib.emotion_vectors(arrays['stories'], labels, size, count)
-    out.append(vectors_lib.project_out(raw, arrays['components'])[i % size])
-  shape = (0, *arrays['stories'].shape[1:])
-  return np.stack(out) if out else np.zeros(shape, np.float32)
 
 
 def describe(

@@ -119,15 +119,15 @@ def check_model(
     emotions: Sequence[str],
 ) -> None:
   """Refuses layers, directions or prompts that this model has no room for."""
-  for layers in _layers(config, 0):
+  for layers in (*_layers(config, 0), config.readout_layers):
     for layer in layers:
       steering.check_layer(layer, lm.config.num_layers)
-  for direction in config.directions:
+  for direction in (*config.directions, *config.readout):
     parts = direction.split('+')
     for name in parts:
       if name not in emotions or parts.count(name) > 1:
         raise errors.InputError(
-            f'config.directions has {direction!r}: must be one of'
+            f'A direction is called {direction!r}: must be one of'
             f' {", ".join(emotions)}, or several distinct ones joined by "+".'
         )
   for text in (*config.prompts, config.reply_prefix):

@@ -180,7 +180,7 @@ def _read_back(lm, measures, requests, written, settings):
   finite = np.array([text.finite for text in written])
   known = finite & np.isfinite(out).all(axis=1)
   kl, perplexity = (
-      [round(float(x), _DIGITS) if k else None for x, k in zip(column, known)]
+      [_rounded(x) if k else None for x, k in zip(column, known)]
       for column in out[:, :2].T
   )
   expressed = [
@@ -276,12 +276,16 @@ def _outcome(
   if measures.probe is not None:
     out['readout'] = {
         str(layer): {
-            e: np.round(text.readings[:, n, i], _DIGITS).tolist()
+            e: [_rounded(x) for x in text.readings[:, n, i]]
             for i, e in enumerate(measures.readout)
         }
         for n, layer in enumerate(measures.readout_layers)
     }
   return out
+
+
+def _rounded(x: float) -> float | None:
+  return round(float(x), _DIGITS) if np.isfinite(x) else None
 
 
 def _named(
@@ -290,6 +294,4 @@ def _named(
   """Rounded numbers by emotion; None if they are not all finite."""
   if not np.isfinite(values).all():
     return None
-  return {
-      e: round(float(x), _DIGITS) for e, x in zip(emotions, values, strict=True)
-  }
+  return {e: _rounded(x) for e, x in zip(emotions, values, strict=True)}

@@ -1,11 +1,9 @@
 """A model writes its own corpus: stories, neutral and two-speaker dialogues."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 import hashlib
-import itertools
 import json
 import math
-from typing import Any
 
 from absl import logging
 import jax
@@ -18,12 +16,10 @@ from emojax import errors
 from emojax import files
 from emojax import hosts
 from emojax import runs
-from emojax.data import chats
-from emojax.data import completions
-from emojax.data import piece_filters
-from emojax.data import stories as stories_lib
+from emojax.data import story_checks
 from emojax.data import story_prompts
 from emojax.experiments import compare_corpora
+from emojax.experiments import corpus_cells
 from emojax.experiments import corpus_rows
 from emojax.models import engine
 from emojax.models import load
@@ -37,53 +33,56 @@ YIELDS = 'yields.json'
 REPORT = 'report.html'
 # Cells that lack pieces are asked for more and more of them at once.
 _MOST_AT_ONCE = 8
+_MOST_SEED = 2**32 - 1
+# The least that each can be.
 _LEAST = {
-    'topics': 3,
+    'topics': story_checks.MIN_TOPICS,
     'stories': 0,
     'neutral': 0,
     'dialogues': 0,
     'pieces': 1,
     'rounds': 1,
+    'seed': 0,
     'new_tokens': 1,
     'batch': 1,
     'chunk': 1,
     'top_k': 0,
     'temperature': 0,
     'least_words': 1,
+    'repetition': 0,
 }
 
-Request = story_prompts.Request
-# A request, which attempt at its cell it is, the completion, whether it ended.
-Completion = tuple[Request, int, str, bool]
+# What is asked for, and which attempt at its cell it is.
+Asked = tuple[story_prompts.Request, int]
 
 
 def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Writes the corpus, what became of each completion, and the comparison."""
   check(config)
+  reference = compare_corpora.load_reference(config)
+  cells = corpus_cells.plan(config, reference and reference.stories)
   mesh = sharding.make_mesh(**config.mesh)
-  reference = None
-  if config.reference:
-    reference = None if config.reference == 'packaged' else config.reference
-    reference = stories_lib.load_stories(
-        reference and files.locate(reference)
-    )
-  cells = list(cells_of(config, reference))
   lm = load.load(config.model, config.dtype, mesh)
-  check_room(config, lm, cells)
-  runs.open_workdir(
-      workdir,
-      config.to_dict(),
-      lm.identity() | {'reference': reference and reference.sha256},
-  )
+  corpus_cells.check_room(config, lm, cells)
+  made_from = lm.identity()
+  if reference is not None:
+    # Hours before it is needed, what is wrong with it would be found too late.
+    compare_corpora.encode_stories(config, lm, reference.stories, reference)
+    made_from |= reference.identity()
+  runs.open_workdir(workdir, config.to_dict(), made_from)
   artefact = workdir / NAME
   if not files.exists(artefact):
     written = write(config, artefact, lm, cells)
-    judged = judge(config, written)
-    corpus_rows.write_corpora(config, workdir, lm, written, judged)
-    files.write_json(workdir / YIELDS, corpus_rows.yields(config, judged))
-    files.write_jsonl(
-        artefact, corpus_rows.completion_rows(written, judged)
+    judged = corpus_rows.judge(config, written)
+    corpora = corpus_rows.write_corpora(
+        config, workdir, lm, cells, written, judged
     )
+    files.write_json(
+        workdir / YIELDS,
+        {'kinds': corpus_rows.yields(judged), 'corpora': corpora},
+    )
+    # The last, since nothing is written again when it is there.
+    files.write_jsonl(artefact, corpus_rows.completion_rows(written, judged))
   chunks.clear(artefact)
   if reference is not None:
     compare_corpora.run(config, workdir, lm, reference)
@@ -95,10 +94,15 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings that nothing can be written with."""
   for name, least in _LEAST.items():
+    # Not `value < least`, which a NaN passes.
     if not least <= config[name] < math.inf:
       raise errors.InputError(
           f'config.{name}={config[name]}: must be {least} or more, and finite.'
       )
+  if config.seed > _MOST_SEED:
+    raise errors.InputError(
+        f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
+    )
   if not 0 < config.top_p <= 1:
     raise errors.InputError(
         f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
@@ -113,79 +117,16 @@ def check(config: ml_collections.ConfigDict) -> None:
         f'config.topics={config.topics}: there are'
         f' {len(story_prompts.topics())}.'
     )
-
-
-def cells_of(
-    config: ml_collections.ConfigDict, reference: stories_lib.Stories | None
-) -> Iterator[tuple[str, tuple[str, ...], str, int]]:
-  """Yields what is wanted: kind, emotions, topic, and how many pieces."""
-  emotions = tuple(config.emotions)
-  if emotions == ('all',):
-    emotions = story_prompts.emotions()
-  elif not emotions:
-    emotions = (reference or stories_lib.load_stories()).emotions
-  for e in emotions:
-    if e not in story_prompts.emotions():
-      raise errors.InputError(
-          f"config.emotions has {e!r}, which is none of the paper's 171; take"
-          ' it out or correct its spelling.'
-      )
-  topics = story_prompts.topics()[: config.topics]
-  pairs = [(a, b) for a in emotions for b in emotions if a != b]
-  for topic in topics:
-    for e in emotions:
-      yield 'story', (e,), topic, config.stories
-    yield 'neutral', (), topic, config.neutral
-  # Pairs are taken in turn, so that few dialogues have many of them.
-  turns = itertools.cycle(
-      pairs[i] for i in np.random.default_rng(config.seed).permutation(
-          len(pairs)
-      )
-  )
-  for topic in topics:
-    for pair in itertools.islice(turns, config.dialogues if pairs else 0):
-      yield 'dialogue', pair, topic, 1
-
-
-def check_room(config, lm: load.LanguageModel, cells) -> None:
-  """Refuses a completion that the model's context has no room for."""
-  longest = max(
-      len(_encode(lm, config, _request(config, kind, emotions, topic, n)))
-      for kind, emotions, topic, _ in cells
-      for n in range(len(_wordings(kind)))
-  )
-  if longest + config.new_tokens > lm.config.context:
-    raise errors.InputError(
-        f'A prompt of {longest} tokens and config.new_tokens='
-        f'{config.new_tokens} are more than the context of the model'
-        f' ({lm.config.context}); lower config.new_tokens.'
-    )
-
-
-def _wordings(kind: str) -> list[str]:
-  return [p for p in story_prompts.PROMPTS if p.split('-')[0] == kind]
-
-
-def _request(config, kind, emotions, topic, attempt) -> Request:
-  """The wordings of a kind take turns from attempt to attempt."""
-  wordings = _wordings(kind)
-  count = config.pieces if kind != 'dialogue' else 1
-  return Request(wordings[attempt % len(wordings)], emotions, topic, count)
-
-
-def _encode(lm, config, request: Request) -> tuple[int, ...]:
-  prefix = story_prompts.reply_prefix(request) if config.reply_prefix else ''
-  return chats.encode_chat(
-      lm.tokenizer, list(story_prompts.messages(request)), prefix
-  ).ids
+  if config.reference:
+    compare_corpora.check(config)
 
 
 def write(
     config: ml_collections.ConfigDict,
     artefact: files.Path,
     lm: load.LanguageModel,
-    cells: Sequence[tuple[str, tuple[str, ...], str, int]],
-) -> list[Completion]:
+    cells: Sequence[corpus_cells.Cell],
+) -> list[corpus_rows.Completion]:
   """Asks for pieces, round by round, until every cell has what it should.
 
   What a round asks for follows from what the rounds before it gave, so that a
@@ -194,67 +135,34 @@ def write(
   Returns:
     All completions, in the order in which they were asked for.
   """
-  written: list[Completion] = []
-  attempts = dict.fromkeys((cell[:3] for cell in cells), 0)
+  written: list[corpus_rows.Completion] = []
+  attempts = [0] * len(cells)
   for number in range(config.rounds):
-    kept = _kept(judge(config, written))
-    asked = []
-    for *cell, wanted in cells:
-      cell = tuple(cell)
-      lacking = wanted - kept.get(cell, 0)
-      at_once = min(2**number, _MOST_AT_ONCE)
-      pieces = config.pieces if cell[0] != 'dialogue' else 1
-      for _ in range(math.ceil(max(lacking, 0) * at_once / pieces)):
-        asked.append((_request(config, *cell, attempts[cell]), attempts[cell]))
-        attempts[cell] += 1
+    kept = corpus_rows.kept(corpus_rows.judge(config, written))
+    asked: list[Asked] = []
+    for i, cell in enumerate(cells):
+      lacking = max(cell.wanted - kept.get(cell.key, 0), 0)
+      pieces = lacking * min(2**number, _MOST_AT_ONCE)
+      more = math.ceil(pieces / corpus_cells.pieces_of(config, cell.kind))
+      for attempt in range(attempts[i], attempts[i] + more):
+        request = corpus_cells.request_of(config, cell, attempt)
+        asked.append((request, attempt))
+      attempts[i] += more
     if not asked:
       break
     written += _round(config, artefact, lm, asked, number)
   return written
 
 
-def _kept(judged: Sequence[piece_filters.Judged]) -> dict[tuple, int]:
-  """How many pieces of each cell are good."""
-  out: dict[tuple, int] = {}
-  for each in judged:
-    cell = each.request.kind, each.request.emotions, each.request.topic
-    out[cell] = out.get(cell, 0) + each.reasons.count(None)
-  return out
-
-
-def judge(
-    config: ml_collections.ConfigDict, written: Sequence[Completion]
-) -> list[piece_filters.Judged]:
-  """Parses and filters all completions, each kind by itself, in order."""
-  limits = piece_filters.Limits(
-      config.least_words, config.most_words, config.repetition
-  )
-  out: list[Any] = [None] * len(written)
-  for kind in story_prompts.KINDS:
-    own = [i for i, w in enumerate(written) if w[0].kind == kind]
-    parsed = [
-        (
-            written[i][0],
-            completions.parse(
-                written[i][0], written[i][2], written[i][3], config.least_words
-            ),
-        )
-        for i in own
-    ]
-    for i, each in zip(own, piece_filters.judge(parsed, limits), strict=True):
-      out[i] = each
-  return out
-
-
-def _round(config, artefact, lm, asked, number) -> list[Completion]:
+def _round(
+    config: ml_collections.ConfigDict,
+    artefact: files.Path,
+    lm: load.LanguageModel,
+    asked: Sequence[Asked],
+    number: int,
+) -> list[corpus_rows.Completion]:
   """Writes the completions of a round in chunks, each saved when done."""
   parts = chunks.folder(artefact, repr((config.chunk, asked)).encode())
-  settings = engine.Settings(
-      config.batch,
-      config.new_tokens,
-      sampling.Sampling(config.temperature, config.top_k, config.top_p),
-      lm.tokenizer.stop,
-  )
   out = []
   with tqdm.tqdm(
       total=len(asked),
@@ -267,44 +175,57 @@ def _round(config, artefact, lm, asked, number) -> list[Completion]:
       chunk = asked[start : start + config.chunk]
       data = chunks.get(parts, 'texts', i)
       if data is None:
-        texts = _texts(config, lm, chunk, settings, bar.update)
-        data = json.dumps(texts).encode()
+        data = json.dumps(_texts(config, lm, chunk, bar.update)).encode()
         chunks.put(parts, 'texts', i, data)
         hosts.stop_if_asked()
       else:
         bar.update(len(chunk))
-      for (request, attempt), (text, ended) in zip(
-          chunk, json.loads(data), strict=True
-      ):
-        out.append((request, attempt, text, ended))
+      # Read back even if just written: both ways lead to the same bytes.
+      for each, text in zip(chunk, json.loads(data), strict=True):
+        out.append(corpus_rows.Completion(*each, *text))
   return out
 
 
-def _texts(config, lm, chunk, settings, tick) -> list[tuple[str, bool]]:
+def _texts(
+    config: ml_collections.ConfigDict,
+    lm: load.LanguageModel,
+    asked: Sequence[Asked],
+    tick: Callable[[int], None],
+) -> list[tuple[str, bool]]:
   """Samples completions: the text, and whether the model ended it itself."""
-  requests = [
-      prompts.Request(_encode(lm, config, request), _key(config, *each))
-      for each in chunk
-      for request in each[:1]
-  ]
-  out = []
   stop = lm.tokenizer.stop
-  for (request, _), text in zip(
-      chunk, engine.write(lm, None, requests, settings, tick=tick), strict=True
-  ):
+  settings = engine.Settings(
+      config.batch,
+      config.new_tokens,
+      sampling.Sampling(config.temperature, config.top_k, config.top_p),
+      stop,
+  )
+  requests = [
+      prompts.Request(
+          corpus_cells.encode(config, lm, request),
+          _key(config, request, attempt),
+      )
+      for request, attempt in asked
+  ]
+  written = engine.write(lm, None, requests, settings, tick=tick)
+  out = []
+  for (request, _), text in zip(asked, written, strict=True):
     if not text.finite:
       raise errors.InputError(
           f'{lm.uri}: activations are not finite in {lm.dtype}; give another'
           ' config.dtype.'
       )
     ended = bool(text.tokens) and text.tokens[-1] in stop
-    ids = [t for t in text.tokens if t not in stop]
-    prefix = story_prompts.reply_prefix(request) if config.reply_prefix else ''
-    out.append((prefix + lm.tokenizer.decode(ids), ended))
+    said = lm.tokenizer.decode([t for t in text.tokens if t not in stop])
+    out.append((corpus_cells.prefix_of(config, request) + said, ended))
   return out
 
 
-def _key(config, request: Request, attempt: int) -> np.ndarray:
+def _key(
+    config: ml_collections.ConfigDict,
+    request: story_prompts.Request,
+    attempt: int,
+) -> np.ndarray:
   """[2] uint32: a hash of what is asked for, the seed and the attempt."""
   text = repr((request, attempt)).encode()
   number = int(hashlib.sha256(text).hexdigest()[:8], 16)

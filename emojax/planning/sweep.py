@@ -16,100 +16,17 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from emojax import steering
 from emojax.models import config as config_lib
 from emojax.models import decoding
-from emojax.models import engine
-from emojax.models import layers
 from emojax.models import prompts
 from emojax.models import readback
 from emojax.models import sampling as sampling_lib
-from emojax.models import sharding
-from emojax.models import streams
 from emojax.models import transformer
 from emojax.planning import program
+from emojax.planning import sizes
 
-_TRAITS = 1, False  # One direction a row; none is projected out.
 _HALVINGS = 31  # Of `sampling`, until the least kept probability is found.
 _LOOPS = 5  # Over blocks, in `readback.read_back`.
-
-
-@dataclasses.dataclass(frozen=True)
-class _Sizes:
-  """What the shapes of a sweep follow from.
-
-  Attributes:
-    model: its config.
-    mesh: that everything lies on.
-    rows: B.
-    prompt: tokens of a prompt, as padded.
-    new: tokens of a text.
-    emotions: E, that finished texts are read with.
-    bank: E', that rows are steered with.
-    read: N layers and E directions that are read of every token, or None.
-  """
-
-  model: config_lib.TransformerConfig
-  mesh: jax.sharding.Mesh
-  rows: int
-  prompt: int
-  new: int
-  emotions: int
-  bank: int
-  read: tuple[int, int] | None
-
-  @property
-  def heads(self) -> int:
-    """U, the prompts that are run for B rows."""
-    key = np.zeros(2, np.uint32)
-    every = [prompts.Request((i,), key) for i in range(self.rows)]
-    least = sharding.round_up_rows(self.mesh, 1)
-    return len(prompts.group(every, least).heads)
-
-  def array(self, axes: str, shape: tuple[int, ...], dtype) -> Any:
-    return program.array(self.mesh, axes, shape, dtype)
-
-  def by_row(self, dtype, *shape: int) -> Any:
-    """[B, ...], split over the mesh."""
-    return self.array('B' + '.' * (len(shape) - 1), shape, dtype)
-
-  def whole(self, *shape: int) -> Any:
-    """A float32 array that every device has."""
-    return self.array('.' * len(shape), shape, jnp.float32)
-
-  def model_of(self) -> tuple[transformer.Transformer, Any]:
-    return program.model_of(self.model, self.mesh)
-
-  def state(self, slots: int) -> decoding.State:
-    return engine.state_of(
-        self.model, self.rows, slots, _TRAITS, self.read, self.array
-    )
-
-  def ring(self) -> decoding.State:
-    """The rows that write, with room for the longest head, tail and text."""
-    return self.state(2 * self.prompt + self.new)
-
-  def directions(self) -> Any:
-    return self.whole(self.bank, self.model.num_layers, self.model.width)
-
-  def steering(self, tokens: int) -> steering.Interventions:
-    """The steering of [B, T] tokens."""
-    steered = self.state(1).rows.steered
-    mask = self.by_row(bool, self.rows, _TRAITS[0], tokens)
-    return steered.of_tokens(self.directions(), mask)
-
-  def stream(self, rows: int, tokens: int, slots: int) -> streams.Stream:
-    """[B, T] tokens between two blocks."""
-    return streams.Stream(
-        x=self.by_row(jnp.float32, rows, tokens, self.model.width),
-        position=self.by_row(jnp.int32, rows, tokens),
-        key_position=self.by_row(jnp.int32, rows, slots),
-        key_valid=self.by_row(bool, rows, slots),
-        cache=self.cache(rows, slots),
-    )
-
-  def cache(self, rows: int, slots: int) -> layers.Cache:
-    return layers.cache_of(self.model, rows, slots, self.array)
 
 
 def of_sweep(
@@ -118,26 +35,13 @@ def of_sweep(
     mesh: jax.sharding.Mesh,
 ) -> list[program.Program]:
   """Returns the programs of a sweep of `config.plan`'s size."""
-  p, depth = config.plan, model_config.num_layers
-  bank = p.emotions + config.random_directions + config.shuffled_directions
-  read = None
-  if config.readout:
-    read = len(config.readout_layers) or 1, len(config.readout)
-  s = _Sizes(
-      model=model_config,
-      mesh=mesh,
-      rows=sharding.round_up_rows(mesh, config.sweep_batch),
-      prompt=prompts.width(p.prompt_tokens),
-      new=config.new_tokens,
-      emotions=p.emotions,
-      bank=bank,
-      read=read,
-  )
+  s = sizes.of_config(config, model_config, mesh)
+  depth = model_config.num_layers
   sampling = sampling_lib.Sampling(
       config.temperature, config.top_k, config.top_p
   )
   filters = (sampling.top_k > 0) + (sampling.top_p < 1)
-  calls = -(-p.generations // s.rows)
+  calls = -(-config.plan.generations // s.rows)
   slots, text = 2 * s.prompt, s.prompt + s.new
   return [
       program.Program(
@@ -152,14 +56,14 @@ def of_sweep(
       ),
       program.Program(
           'decode',
-          lambda n: _decode(_short(s, n), sampling),
+          lambda _: _decode(s, sampling),
           steps=s.new,
           calls=calls,
           blocks=False,
-          # Once a text XLA lays the cache out anew, which is no part of a step.
+          # XLA lays the whole cache out anew, and counts that with each step.
           itself=False,
           also=(
-              (lambda: _decode(_short(s, 1), sampling), 1),
+              (lambda: _decode(_one_block(s), sampling), 1),
               *_blocks(s, 1, slots + s.new, depth - 1),
               (lambda: _halving(s), filters * (_HALVINGS - 1)),
           ),
@@ -178,20 +82,20 @@ def of_sweep(
   ]
 
 
-def _short(s: _Sizes, blocks: int | None) -> _Sizes:
-  return dataclasses.replace(s, model=program.some_blocks(s.model, blocks))
+def _one_block(s: sizes.Sizes) -> sizes.Sizes:
+  return dataclasses.replace(s, model=program.some_blocks(s.model, 1))
 
 
 def _beside(held: Any, function: Callable[..., Any], *args: Any) -> Any:
-  """Lowers a function, of whose call other arrays on the devices know nothing.
+  """Lowers what runs while other arrays lie on the devices.
 
-  They are arguments that it does not use: the compiler keeps off their memory.
+  They become arguments that it does not use, whose memory is not free.
   """
   both = lambda held, *args: function(*args)
   return jax.jit(both, keep_unused=True).lower(held, *args)
 
 
-def _share(s: _Sizes) -> Any:
+def _share(s: sizes.Sizes) -> Any:
   """The first block of every prompt."""
   model, params = s.model_of()
   of = lambda dtype: s.by_row(dtype, s.heads, s.prompt)
@@ -205,7 +109,7 @@ def _share(s: _Sizes) -> Any:
   )
 
 
-def _prefill(s: _Sizes) -> Any:
+def _prefill(s: sizes.Sizes) -> Any:
   """The other blocks, of every row; meanwhile rows' places wait for them."""
   model, params = s.model_of()
   return _beside(
@@ -214,19 +118,12 @@ def _prefill(s: _Sizes) -> Any:
       params,
       s.stream(s.heads, s.prompt, 2 * s.prompt),
       s.by_row(jnp.int32, s.rows),
-      s.steering(s.prompt),
+      s.interventions(s.prompt),
       np.int32(0),
   )
 
 
-def _admit(s: _Sizes) -> Any:
-  state = s.ring()
-  source = s.by_row(jnp.int32, s.rows)
-  admit, _ = decoding.compiled(state)
-  return admit.lower(state, s.state(2 * s.prompt).rows, source)
-
-
-def _decode(s: _Sizes, sampling: sampling_lib.Sampling) -> Any:
+def _decode(s: sizes.Sizes, sampling: sampling_lib.Sampling) -> Any:
   model, params = s.model_of()
   state, probe = s.ring(), None
   if s.read is not None:
@@ -249,7 +146,7 @@ def _decode(s: _Sizes, sampling: sampling_lib.Sampling) -> Any:
   )
 
 
-def _halving(s: _Sizes) -> Any:
+def _halving(s: sizes.Sizes) -> Any:
   """One pass along the probabilities of every row."""
   kept = lambda x, least: jnp.where(x >= least[:, None], x, 0).sum(axis=-1)
   return jax.jit(kept).lower(
@@ -258,7 +155,7 @@ def _halving(s: _Sizes) -> Any:
   )
 
 
-def _read_back(s: _Sizes) -> Any:
+def _read_back(s: sizes.Sizes) -> Any:
   """Finished texts are read with and without steering."""
   model, params = s.model_of()
   text = s.prompt + s.new
@@ -270,14 +167,14 @@ def _read_back(s: _Sizes) -> Any:
       s.by_row(jnp.int32, s.rows),
       of(jnp.int32),
       of(bool),
-      s.steering(text),
+      s.interventions(text),
       np.int32(0),
       (s.whole(s.emotions, s.model.width), np.int32(0)),
       first=s.prompt,
   )
 
 
-def _compare(s: _Sizes) -> Any:
+def _compare(s: sizes.Sizes) -> Any:
   """The distributions that one token of every text was drawn from."""
   model, params = s.model_of()
   x = s.by_row(jnp.float32, s.rows, 2, s.model.width)
@@ -287,16 +184,19 @@ def _compare(s: _Sizes) -> Any:
 
 
 def _blocks(
-    s: _Sizes, tokens: int, slots: int, times: int
+    s: sizes.Sizes, tokens: int, slots: int, times: int
 ) -> tuple[tuple[Callable[[], Any], int], ...]:
-  """So many blocks: two loops over one each, without what one adds to none."""
-  one, two = (
-      functools.partial(_loops, s, tokens, slots, count) for count in (1, 2)
+  """So many blocks: each is what a third loop adds to two.
+
+  A second one may add more: only for several does XLA lay weights out anew.
+  """
+  two, three = (
+      functools.partial(_loops, s, tokens, slots, count) for count in (2, 3)
   )
-  return (two, times), (one, -times)
+  return (three, times), (two, -times)
 
 
-def _loops(s: _Sizes, tokens: int, slots: int, count: int) -> Any:
+def _loops(s: sizes.Sizes, tokens: int, slots: int, count: int) -> Any:
   """Loops over blocks, whose bounds the compiler does not know."""
   model, params = s.model_of()
   stream = s.stream(s.rows, tokens, slots)
@@ -310,5 +210,5 @@ def _loops(s: _Sizes, tokens: int, slots: int, count: int) -> Any:
 
   out = jax.tree.map(lambda x: x.sharding, stream)
   return jax.jit(run, donate_argnums=1, out_shardings=out).lower(
-      params, stream, s.steering(tokens), np.zeros(count + 1, np.int32)
+      params, stream, s.interventions(tokens), np.zeros(count + 1, np.int32)
   )

@@ -127,7 +127,7 @@ def _render(views: dict[str, View], template: str) -> str:
       'figures': drawn,
       'emotions': [
           {'name': name, 'figure': figure.to_plotly_json()}
-          for name, figure in views['dose'].get('by_emotion', [])
+          for name, figure in views.get('dose', {}).get('by_emotion', [])
       ],
       'chats': views.get('readings', {}).get('chats', []),
   }
