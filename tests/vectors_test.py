@@ -192,6 +192,48 @@ def test_topic_centring_ignores_a_constant_per_topic_and_train_does_not():
     assert np.array_equal(a, b) == same, centre
 
 
+def _two_authors(num_topics, num_emotions, seed):
+  """Stories of two authors, noise all: pooled, emotion, topic, is the first."""
+  emotion, topic = _crossed(num_topics, num_emotions)
+  first = np.repeat([True, False], len(emotion))
+  pooled = _draw(seed, 2 * len(emotion), 2, 8)
+  return pooled, np.tile(emotion, 2), np.tile(topic, 2), first
+
+
+@pytest.mark.parametrize('centre', ['topic', 'train'])
+def test_vectors_of_one_author_hold_neither_the_other_nor_the_topic(centre):
+  pooled, emotion, topic, first = _two_authors(4, 3, 15)
+  ranks = vectors.held_out_ranks(
+      pooled, emotion, topic, None, centre, train=first
+  )
+  for fold in range(4):
+    asked = ~first & (topic == fold)
+    # All that may not count, a million times as strongly.
+    changed = pooled.copy()
+    barred = ~asked & (~first | (topic == fold))
+    changed[barred] = 1e6 * _draw(16 + fold, *pooled[barred].shape)
+    got = vectors.held_out_ranks(
+        changed, emotion, topic, None, centre, train=first
+    )
+    np.testing.assert_array_equal(got[asked], ranks[asked])
+    # What may count does: the vectors are of the rest.
+    changed[~barred & ~asked] *= -1
+    other = vectors.held_out_ranks(
+        changed, emotion, topic, None, centre, train=first
+    )
+    assert not np.array_equal(other[asked], ranks[asked])
+
+
+def test_an_author_who_copies_another_is_read_like_the_other():
+  pooled, emotion, topic, first = _two_authors(4, 3, 20)
+  pooled[~first] = pooled[first]
+  alone = vectors.held_out_ranks(
+      pooled[first], emotion[first], topic[first], None
+  )
+  got = vectors.held_out_ranks(pooled, emotion, topic, None, train=first)
+  np.testing.assert_array_equal(got[~first], alone)
+
+
 def test_what_lies_along_the_components_does_not_count():
   emotion, topic = _crossed(3, 3)
   pooled = np.zeros((9, 1, 4), np.float32)

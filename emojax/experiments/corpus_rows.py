@@ -141,23 +141,29 @@ def crossed(cells: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
   """Leaves out emotions and topics until every emotion has every topic.
 
   Whatever lacks the largest share of its cells goes first; of equals a topic,
-  and of these the last in the alphabet. It is not the largest complete design
-  that there is, which is hard to find, but near it where few cells lack.
+  and of these the last in the alphabet. Nothing that is left out could be put
+  back whole; a larger design may exist, and is hard to find.
   """
-  left = set(cells)
+  there = set(cells)
+  left = there
   while left:
     # How many cells each emotion and each topic has.
     counts = [collections.Counter(cell[i] for cell in left) for i in (0, 1)]
     full = len(counts[1]), len(counts[0])
-    least, i, name = max(
+    lacking, i, name = max(
         (1 - own / full[i], i, name)
         for i in (0, 1)
         for name, own in counts[i].items()
     )
-    if least == 0:
+    if lacking == 0:
       break
     left = {cell for cell in left if cell[i] != name}
-  return left
+  # What went early may lack nothing of what is left.
+  emotions, topics = ({cell[i] for cell in there} for i in (0, 1))
+  kept_topics = {t for _, t in left}
+  emotions = {e for e in emotions if all((e, t) in there for t in kept_topics)}
+  topics = {t for t in topics if all((e, t) in there for e in emotions)}
+  return {(e, t) for e in emotions for t in topics}
 
 
 def yields(judged: Sequence[piece_filters.Judged]) -> dict[str, Any]:

@@ -27,31 +27,18 @@ def compare(
 
   Returns:
     `cosine`: by layer, the mean over emotions of the cosine of the two vectors
-    of an emotion, and as a control that of different emotions. `transfer`: by
-    layer, how often the nearest vector of one corpus is right for a story of
-    the other on a topic held out, and within one corpus, beside shuffled
-    labels. `chosen_layer`: where both ways between the corpora are right most
-    often. `nested`: accuracies at layers that were chosen without the topic.
-    `emotions`: of each the cosine at the chosen layer.
+    of an emotion, and as controls that of different emotions and that of
+    shuffled labels; `shuffled_best`, the highest over layers of the latter.
+    `transfer`: by layer, how often the nearest vector of one corpus is right
+    for a story of the other on a topic held out, and within one corpus, beside
+    shuffled labels. `chosen_layer`: where both ways between the corpora are
+    right most often. `nested`: accuracies at layers that were chosen without
+    the topic. `emotions`: of each the cosine at the chosen layer.
   """
   corpora = dict(zip(CORPORA, (written, reference), strict=True))
   size = int(max(written['emotion'].max(), reference['emotion'].max())) + 1
   cosine = _cosines(written, reference, size)
-  emotion = np.arange(size)
-  rows = []
-  for layer, x in enumerate(cosine):
-    different = _others(x).mean(axis=1)
-    rows.append(
-        {
-            'layer': layer,
-            'same': statistics.cluster_bootstrap(
-                np.diagonal(x), emotion, config.seed
-            ),
-            'different': statistics.cluster_bootstrap(
-                different, emotion, config.seed
-            ),
-        }
-    )
+  null = _shuffled_cosines(config, written, reference, size)
   found = {
       (a, b): _transfer(config, x, y)
       for a, x in corpora.items()
@@ -65,7 +52,8 @@ def compare(
   return {
       'chance': {name: min(top / size, 1) for name, top in _TOPS},
       'chosen_layer': layer,
-      'cosine': rows,
+      'cosine': _by_layer(config, cosine, null),
+      'shuffled_best': statistics.band(null.max(axis=1)),
       'emotions': _by_emotion(written, reference, cosine[layer], layer),
       'transfer': {' to '.join(w): layers for w, (layers, _) in found.items()},
       'nested': {' to '.join(w): nested for w, (_, nested) in found.items()},
@@ -84,6 +72,36 @@ def _cosines(written: Arrays, reference: Arrays, size: int) -> np.ndarray:
       for x in (written, reference)
   )
   return np.einsum('ELD,FLD->LEF', a, b, optimize=True).astype(float)
+
+
+def _shuffled_cosines(config, written, reference, size) -> np.ndarray:
+  """Mean cosines of the same emotion, the reference's dealt out: [N, L].
+
+  Their highest over layers is what a layer that was chosen stands beside.
+  """
+  rng = np.random.default_rng(config.seed)
+  null = []
+  for _ in range(config.shuffles):
+    labels = vectors_lib.shuffled(rng, reference['emotion'], reference['topic'])
+    dealt = reference | {'emotion': labels}
+    cosine = _cosines(written, dealt, size)
+    null.append(np.einsum('LEE->L', cosine) / size)
+  return np.array(null)
+
+
+def _by_layer(config, cosine, null) -> list[dict[str, Any]]:
+  """Rows of `cosine`, from [L, E, E] and [N, L]."""
+  emotion = np.arange(cosine.shape[1])
+  mean = lambda x: statistics.cluster_bootstrap(x, emotion, config.seed)
+  return [
+      {
+          'layer': layer,
+          'same': mean(np.diagonal(x)),
+          'different': mean(_others(x).mean(axis=1)),
+          'shuffled': statistics.band(null[:, layer]),
+      }
+      for layer, x in enumerate(cosine)
+  ]
 
 
 def _others(x: np.ndarray) -> np.ndarray:
@@ -178,8 +196,12 @@ def _transfer(
       chance = (null[:, :, layer] < top).mean(axis=1)
       row[f'shuffled_{name}'] = statistics.band(chance)
     layers.append(row)
-  nested = {
-      name: estimate(vectors_lib.nested_ranks(found, topic[tested], top) < top)
-      for name, top in _TOPS
-  }
+  nested = {}
+  for name, top in _TOPS:
+    own, *others = (
+        vectors_lib.nested_ranks(x, topic[tested], top) < top
+        for x in (found, *null)
+    )
+    nested[name] = estimate(own)
+    nested[f'shuffled_{name}'] = statistics.band(np.mean(others, axis=1))
   return layers, nested

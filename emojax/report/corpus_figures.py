@@ -32,7 +32,7 @@ def yields(emotions: Sequence[tuple[str, Mapping[str, Any]]]) -> go.Figure:
       textposition='none',
       **_spans([each['kept'] for _, each in emotions]),
   )
-  figure.update_xaxes(range=[0, 1], tickformat='.1f')
+  figure.update_xaxes(range=[0, 1.02], tickformat='.1f')
   return figure
 
 
@@ -61,9 +61,10 @@ def cosine(rows: Sequence[Mapping[str, Any]], chosen: int) -> go.Figure:
   figure = curves.empty(_LAYER, 'cosine')
   x = [row['layer'] for row in rows]
   for key, stroke in (
+      ('shuffled', curves.SHUFFLED),
       (
           'different',
-          curves.Stroke('different emotions', curves.CONTROL, 'dashdot'),
+          curves.Stroke('different emotions', curves.INK, 'dash'),
       ),
       ('same', curves.Stroke('the same emotion', curves.ACCENT, 'solid')),
   ):
