@@ -1,8 +1,8 @@
 r"""Has a model write its own corpus, and compares its vectors with a reference.
 
-SmolLM2: 24 emotions x 12 topics x 2 stories. The paper's size is
---config.emotions="('all',)" --config.topics=100 --config.stories=12 with a model
-that can write, and --config.pieces=12.
+SmolLM2: 24 emotions x 12 topics x 2 stories. The paper's size, with a model
+that can write: --config.emotions=all --config.topics=100 --config.stories=12
+--config.pieces=12
 
   emojax --config=configs/write_stories.py --workdir=runs/stories
 """

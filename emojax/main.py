@@ -42,7 +42,14 @@ _STORAGE = (
     errno.EACCES,
     errno.EPERM,
 )
-EXPERIMENTS = ('quickstart', 'read', 'convert', 'fit_probes', 'sweep', 'write_stories')
+EXPERIMENTS = (
+    'quickstart',
+    'read',
+    'sweep',
+    'fit_probes',
+    'write_stories',
+    'convert',
+)
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', help_string='The experiment: a file of configs/.'

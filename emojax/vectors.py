@@ -113,8 +113,9 @@ def held_out_ranks(
       ranked, such as those of another author. None: all are both.
 
   Returns:
-    [N, L]: 0 where the story's own emotion is the nearest of the E. A tie
-    counts against it: a topic's only story, centred, is 0 and near to none.
+    [N, L], 0 for the stories of `train`. Of the others: 0 where the story's own
+    emotion is the nearest of the E. A tie counts against it: a topic's only
+    story, centred, is 0 and near to none.
 
   Raises:
     InputError: an emotion has stories on one topic only.

@@ -23,7 +23,8 @@ TOLERANCE = 1e-5
 def fields(tmp_path_factory):
   """Greedy, so that the same tokens are written; 7 rows split over no mesh."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
-  return fields | {'temperature': 0.0, 'batch': 7, 'sweep_batch': 13, 'sweep_chunk': 30}
+  fields |= {'temperature': 0.0, 'batch': 7}
+  return fields | {'sweep_batch': 13, 'sweep_chunk': 30}
 
 
 @pytest.fixture(scope='module')

@@ -209,6 +209,16 @@ def test_collectives_are_read_out_of_the_compilers_text():
   }
 
 
+def test_a_collective_in_a_chain_of_computations_counts_once():
+  link = (
+      '  %%a.%d = f32[4]{0} all-gather(%%x), channel_id=%d,'
+      ' frontend_attributes={chain_id="%d"}\n'
+  )
+  once = '  %a.9 = f32[8]{0} all-gather(%x), channel_id=5\n'
+  text = ''.join(link % x for x in ((0, 7, 0), (1, 7, 0), (2, 8, 1)))
+  assert costs.collectives(text + 2 * once) == {'all-gather': 2 * 16 + 2 * 32}
+
+
 def test_the_roofline_is_each_part_at_its_published_speed():
   chip, _ = chips.parse('v5e:4x4')
   counts = costs.Counts(197e12, 819e9 * 2, {'all-reduce': 100e9})

@@ -152,9 +152,13 @@ def collectives(text: str) -> dict[str, float]:
   """Adds up the bytes that each kind of collective of an HLO text puts out."""
   total: dict[str, float] = {}
   kinds = '|'.join(_COLLECTIVES)
+  seen = set()
   for line in text.splitlines():
     match = re.search(rf'= (.*?) ({kinds})(-start)?\(', line)
-    if match:
+    # One that is spread over a chain of others' work is in every link of it.
+    chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
+    if match and (chain is None or chain.groups() not in seen):
+      seen.add(chain and chain.groups())
       shapes = re.findall(r'(\w+)\[([\d,]*)\]', match[1])
       sizes = [_size(*shape) for shape in shapes]
       # A start puts out what goes in, too.
