@@ -206,6 +206,21 @@ def test_a_grid_in_one_batch_equals_its_rows_alone(
   assert write(lm, bank, grid(), batch, how) == expected[how]
 
 
+def test_a_cache_in_one_piece_gives_the_same_texts_and_readings(
+    lm, bank, expected, monkeypatch
+):
+  """As on other devices than a CPU, blocks in a loop."""
+  probe = decoding.Probe(bank[:2], jnp.asarray([1, 3]))
+  run = lambda: engine.write(lm, bank, grid(), settings(5, SAMPLED), probe)
+  apart = run()
+  monkeypatch.setattr(engine, '_apart', lambda mesh: False)
+  whole = run()
+  assert [text.tokens for text in whole] == expected[SAMPLED]
+  assert [text.tokens for text in apart] == expected[SAMPLED]
+  for a, b in zip(apart, whole):
+    np.testing.assert_allclose(a.readings, b.readings, **CLOSE)
+
+
 def test_rows_differ_where_they_should(expected):
   """What would make the other tests pass without a reason."""
   assert len(set(expected[SAMPLED])) == len(grid())

@@ -138,8 +138,11 @@ def admit(state: State, fresh: Rows, source: Array) -> State:
     where = new.reshape(-1, *(1,) * (old.ndim - 1))
     return jnp.where(where, new_rows, old)
 
-  def merge_heads(old: Array, prompt: Array) -> Array:
-    moved = prompt[:, own][:, :, :, come]
+  def merge_heads(old, prompt):
+    if isinstance(old, tuple):
+      return tuple(map(merge_heads, old, prompt))
+    # The last axes are B, K, S and H.
+    moved = prompt[..., own, :, :, :][..., come, :]
     return jnp.where(new[:, None, None, None], moved, old)
 
   cache = cache.replace(
@@ -194,13 +197,18 @@ def decode(
   Returns:
     The state.
   """
+  blocks = None
+  if isinstance(state.rows.cache.k, tuple):  # Taken apart once, not each step.
+    blocks = transformer.apart(params)
   step = functools.partial(
-      _step, model, params, bank, probe, limit, sampling, stop
+      _step, model, params, blocks, bank, probe, limit, sampling, stop
   )
   return jax.lax.while_loop(lambda s: s.alive.sum() > floor, step, state)
 
 
-def _step(model, params, bank, probe, limit, sampling, stop, state) -> State:
+def _step(
+    model, params, blocks, bank, probe, limit, sampling, stop, state
+) -> State:
   """One token for every row; rows that have ended write into the void."""
   rows = state.rows
   finite = jnp.isfinite(rows.x).all(axis=-1)
@@ -217,6 +225,7 @@ def _step(model, params, bank, probe, limit, sampling, stop, state) -> State:
   (x, cache), read = _forward(
       model,
       params,
+      blocks,
       token[:, None],
       rows.cache,
       rows.steered and rows.steered.at(bank, position[:, None]),
@@ -243,19 +252,31 @@ def _step(model, params, bank, probe, limit, sampling, stop, state) -> State:
   )
 
 
-def _forward(model, params, tokens, cache, interventions, probe):
+def _forward(model, params, blocks, tokens, cache, interventions, probe):
   """`stream`, and the projections [B, 1, N, E] of these tokens or None."""
-  inputs = dict(cache=cache, interventions=interventions, method='stream')
-  if probe is None:
-    return model.apply(params, tokens, **inputs), None
+  readout = None
+  if probe is not None:
+    readout = taps.Readout(jnp.ones(tokens.shape), probe.directions)
   site = 'resid_post/project'
-  out, captured = model.apply(
-      params,
-      tokens,
-      readout=taps.Readout(jnp.ones(tokens.shape), probe.directions),
-      capture_intermediates=taps.only(site),
-      mutable=['intermediates'],
-      **inputs,
-  )
-  read = taps.captured(captured, site)[probe.layers]
-  return out, read.transpose(1, 2, 0, 3)
+  if blocks is not None:
+    stream = model.apply(params, tokens, cache=cache, method='enter')
+    stream, read = transformer.through_apart(
+        model, blocks, stream, interventions, readout
+    )
+    out = model.apply(params, stream, method='leave')
+    read = jnp.stack(read) if read else None
+  else:
+    out, captured = model.apply(
+        params,
+        tokens,
+        cache=cache,
+        interventions=interventions,
+        readout=readout,
+        capture_intermediates=taps.only(site) if readout else False,
+        mutable=['intermediates'],
+        method='stream',
+    )
+    read = taps.captured(captured, site) if readout else None
+  if read is not None:
+    read = read[probe.layers].transpose(1, 2, 0, 3)
+  return out, read

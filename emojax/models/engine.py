@@ -107,10 +107,13 @@ def _stream(
     while waiting and len(free) >= min(count, len(waiting)):
       come, waiting = waiting[:count], waiting[count:]
       places[free[: len(come)]] = come
-      fresh = _fresh(lm, bank, requests, traits, come, count)
       source = np.full(size, -1, np.int32)
       source[free[: len(come)]] = np.arange(len(come))
-      state = admit(state, fresh, *prompts.put(lm, source))
+      state = admit(  # No name for the new rows: their memory is free at once.
+          state,
+          _fresh(lm, bank, requests, traits, come, count),
+          *prompts.put(lm, source),
+      )
       free = free[len(come) :]
       count = share
     busy = int((places >= 0).sum())
@@ -148,10 +151,21 @@ def _empty(
     read = len(probe.layers), len(probe.directions)
   slots = slots_for(requests, settings)
   # The program of an empty batch has no step: only its shapes are used.
-  zeros = lambda axes, shape, dtype: jnp.zeros(
-      shape, dtype, device=sharding.place(lm.mesh, tuple(axes), shape)
+  state = state_of(
+      lm.config,
+      size,
+      slots,
+      traits,
+      read,
+      sharding.zeros(lm.mesh),
+      _apart(lm.mesh),
   )
-  return state_of(lm.config, size, slots, traits, read, zeros), traits
+  return state, traits
+
+
+def _apart(mesh: jax.sharding.Mesh) -> bool:
+  """Whether blocks are decoded without a loop; see `through_apart`."""
+  return mesh.devices.flat[0].platform == 'cpu'
 
 
 def state_of(
@@ -161,6 +175,7 @@ def state_of(
     traits: tuple[int, bool],
     read: tuple[int, int] | None,
     array: Callable[[str, tuple[int, ...], Any], Any],
+    apart: bool = False,
 ) -> decoding.State:
   """Lays out a batch; `array` makes each of its arrays.
 
@@ -171,6 +186,7 @@ def state_of(
     traits: C and whether any direction is projected out, of `prompts.traits`.
     read: N layers and E directions that are read of every token, or None.
     array: (a letter an axis, shape, dtype) -> an array.
+    apart: whether each layer of the cache has arrays of its own.
   """
   of = lambda dtype, *shape: array(
       'B' + '.' * len(shape), (rows, *shape), dtype
@@ -185,7 +201,7 @@ def state_of(
     )
   return decoding.State(
       rows=decoding.Rows(
-          cache=layers.cache_of(config, rows, slots, array),
+          cache=layers.cache_of(config, rows, slots, array, apart),
           x=of(jnp.float32, config.width),
           keys=of(jnp.uint32, 2),
           steered=steered,

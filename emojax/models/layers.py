@@ -25,16 +25,17 @@ class Cache:
   that rows can begin at different times and all write into the same slot.
 
   Attributes:
-    k: [L, B, K, S, H], rotated. Heads before slots: as attention multiplies.
-    v: [L, B, K, S, H].
+    k: [L, B, K, S, H], rotated, or a tuple of L arrays [B, K, S, H]. Heads
+      before slots: as attention multiplies.
+    v: likewise.
     position: [B, S] int32.
     valid: [B, S] bool.
     used: [] int32, slots filled so far, the same in every row; the tokens of
       one pass never go beyond the last slot.
   """
 
-  k: Array
-  v: Array
+  k: Array | tuple[Array, ...]
+  v: Array | tuple[Array, ...]
   position: Array
   valid: Array
   used: Array
@@ -50,6 +51,7 @@ def cache_of(
     rows: int,
     slots: int,
     array: Callable[[str, tuple[int, ...], Any], Any],
+    apart: bool = False,
 ) -> Cache:
   """Lays out a cache; `array` makes each of its arrays.
 
@@ -58,17 +60,19 @@ def cache_of(
     rows: B.
     slots: S.
     array: (a letter an axis, shape, dtype) -> an array.
+    apart: whether each layer has arrays of its own.
   """
-  shape = (
-      config.num_layers,
-      rows,
-      config.num_kv_heads,
-      slots,
-      config.head_dim,
-  )
+  shape = (rows, config.num_kv_heads, slots, config.head_dim)
+
+  def heads():
+    if apart:
+      each = range(config.num_layers)
+      return tuple(array('BKSH', shape, config.dtype) for _ in each)
+    return array('LBKSH', (config.num_layers, *shape), config.dtype)
+
   return Cache(
-      k=array('LBKSH', shape, config.dtype),
-      v=array('LBKSH', shape, config.dtype),
+      k=heads(),
+      v=heads(),
       position=array('BS', (rows, slots), jnp.int32),
       valid=array('BS', (rows, slots), bool),
       used=array('', (), jnp.int32),
@@ -191,6 +195,18 @@ def attend(
   return out.reshape(b, heads, groups, t, h).transpose(0, 3, 1, 2, 4)
 
 
+def _store(
+    old: Array | tuple[Array, ...], layer: Array | int, slot: Array, new: Array
+) -> Array | tuple[Array, ...]:
+  """Writes [B, K, T, H] of a layer into its slots."""
+  if isinstance(old, tuple):  # Then the layer is known when this is compiled.
+    start = (0, 0, slot, 0)
+    own = jax.lax.dynamic_update_slice(old[layer], new, start)
+    return (*old[:layer], own, *old[layer + 1 :])
+  start = (layer, 0, 0, slot, 0)
+  return jax.lax.dynamic_update_slice(old, new[None], start)
+
+
 class Attention(nn.Module):
   """Causal attention with grouped queries and rotary positions."""
 
@@ -203,7 +219,7 @@ class Attention(nn.Module):
       angles: tuple[Array, Array],
       mask: Array,
       cache: Cache | None,
-      layer: Array,
+      layer: Array | int,
   ) -> tuple[Array, Cache | None]:
     """Returns what is written, and the fuller cache.
 
@@ -212,7 +228,7 @@ class Attention(nn.Module):
       angles: sines and cosines of this layer, [B, T, H / 2].
       mask: [B, T, S].
       cache: of all layers.
-      layer: [], this one.
+      layer: [], this one; an int if the cache is a tuple.
     """
     c = self.config
     q = Einsum('BTD,DKGH->BTKGH', c, c.attention_bias, name='q')(x)
@@ -225,10 +241,9 @@ class Attention(nn.Module):
     k = rope.rotate(k, *angles).swapaxes(1, 2)
     v = v.swapaxes(1, 2)
     if cache is not None:
-      start = (layer, 0, 0, cache.slot, 0)
       cache = cache.replace(
-          k=jax.lax.dynamic_update_slice(cache.k, k[None], start),
-          v=jax.lax.dynamic_update_slice(cache.v, v[None], start),
+          k=_store(cache.k, layer, cache.slot, k),
+          v=_store(cache.v, layer, cache.slot, v),
       )
       k, v = cache.k[layer], cache.v[layer]
     scale = c.head_dim**-0.5 if c.query_scale is None else c.query_scale

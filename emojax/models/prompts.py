@@ -14,7 +14,6 @@ import numpy as np
 
 from emojax.data import batches
 from emojax.models import decoding
-from emojax.models import generate
 from emojax.models import layers
 from emojax.models import load
 from emojax.models import sharding
@@ -208,8 +207,8 @@ def run_heads(
 ) -> layers.Cache:
   """Runs what precedes the cuts; a cache of U rows with `slots` free ones."""
   head, _ = shared.widths
-  cache = generate.empty_cache(
-      lm.config, len(shared.heads), head + slots, lm.mesh
+  cache = layers.cache_of(
+      lm.config, len(shared.heads), head + slots, sharding.zeros(lm.mesh)
   )
   if head:
     tokens, valid = put(lm, *batches.padded(shared.heads, head, 'left'))

@@ -1,6 +1,6 @@
 """Where arrays lie: one mesh, one table of axis letter -> mesh axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import math
 from typing import Any
 
@@ -227,6 +227,18 @@ def put_repeating(
     return out
 
   return jax.make_array_from_callback(shape, place(mesh, axes, shape), part)
+
+
+def zeros(
+    mesh: jax.sharding.Mesh,
+) -> Callable[[str, tuple[int, ...], Any], jax.Array]:
+  """Returns what makes an array of zeros where it belongs.
+
+  Its arguments are a letter an axis, see `RULES`, the shape and the dtype.
+  """
+  return lambda axes, shape, dtype: jnp.zeros(
+      shape, dtype, device=place(mesh, tuple(axes), shape)
+  )
 
 
 def replicate(mesh: jax.sharding.Mesh, x: np.ndarray) -> jax.Array:

@@ -212,6 +212,57 @@ def through(
   return stream.replace(x=x, cache=cache)
 
 
+def apart(params) -> list:
+  """Each block's weights by themselves."""
+  stacked = params['params']['layers']
+  depth = len(jax.tree.leaves(stacked)[0])
+  return [jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(depth)]
+
+
+def through_apart(
+    model: Transformer,
+    blocks: list,
+    stream: streams.Stream,
+    interventions: steering.Interventions | None,
+    readout: taps.Readout | None,
+) -> tuple[streams.Stream, list[Array] | None]:
+  """Runs all blocks one after the other, as a program without a loop.
+
+  A CPU copies what a loop takes of a stack, weights and cache: more than half
+  of a decoding step of few rows or many slots. Other devices need no copy.
+
+  Args:
+    model: a `Transformer`.
+    blocks: of `apart`.
+    stream: with a cache that is a tuple.
+    interventions: the steering of these tokens.
+    readout: what they are projected on, or None.
+
+  Returns:
+    The stream, and each block's `resid_post/project` [B, T, E] or None.
+  """
+  per_layer, shared = streams.inputs(
+      model.config, stream, interventions, readout
+  )
+  block, site = Block(model.config), 'resid_post/project'
+  carry, read = (stream.x, stream.cache), []
+  for i, weights in enumerate(blocks):
+    own = jax.tree.map(lambda x, i=i: x[i], per_layer).replace(layer=i)
+    (carry, _), state = block.apply(
+        {'params': weights},
+        carry,
+        own,
+        shared,
+        capture_intermediates=taps.only(site) if readout else False,
+        mutable=['intermediates'],
+    )
+    if readout:
+      found = state['intermediates']['resid_post']['project']
+      read.append(found['__call__'][0])
+  x, cache = carry
+  return stream.replace(x=x, cache=cache), read if readout else None
+
+
 def steer_after(
     stream: streams.Stream,
     layer: Array,

@@ -96,7 +96,7 @@ def compiling(uri: str, depth: int) -> dict[str, float]:
   from emojax.models import capture as capture_lib
   from emojax.models import checkpoint
   from emojax.models import decoding
-  from emojax.models import generate
+  from emojax.models import engine
   from emojax.models import sampling
   from emojax.models import sharding
   from emojax.models import sources
@@ -128,20 +128,10 @@ def compiling(uri: str, depth: int) -> dict[str, float]:
           capture_lib.MEANS,
       ),
   )
-  state = decoding.State(
-      rows=decoding.Rows(
-          cache=jax.eval_shape(lambda: generate.empty_cache(config, 16, 64)),
-          x=of(16, config.width, jnp.float32),
-          keys=of(16, 2, jnp.uint32),
-          steered=None,
-      ),
-      begin=of(16, jnp.int32),
-      written=of(16, jnp.int32),
-      alive=of(16, bool),
-      finite=of(16, bool),
-      tokens=of(16, 64, jnp.int32),
-      readings=None,
-  )
+  state = engine.state_of(
+      config, 16, 64, (0, False), None,
+      lambda axes, shape, dtype: of(*shape, dtype),
+  )  # fmt: skip
   static = ('model', 'sampling', 'stop')
   timed(
       'decode',
