@@ -14,6 +14,7 @@ import tiny_model
 
 from emojax import errors
 from emojax import files
+from emojax import hosts
 from emojax.experiments import sweep
 from emojax.experiments import sweep_grid
 
@@ -137,33 +138,44 @@ def test_a_page_and_curves_come_with_it(folder, rows):
   assert '</html>' in page and 'happy' in page
 
 
-def test_texts_that_are_not_finite_are_kept_and_said(run, folder, caplog):
-  rows = run(
-      'broken', strengths=(0.2, 1e38), directions=('happy',), bands=(),
-      operations=('add',), positions=('generated',),
-  )  # fmt: skip
-  broken = {abs(r['strength']) for r in rows if r['stop'] == 'not finite'}
-  assert broken == {1e38}
+def test_texts_that_are_not_finite_are_kept_and_said(folder, tmp_path, caplog):
+  vectors = tmp_path / 'vectors.safetensors'
+  norms = {'resid_norm': np.full(L, 1e3)}  # As of a real model.
+  tiny_model.write_vectors(vectors, folder / 'model', norms)
+  fields = FIELDS | {
+      'strengths': (0.2, 1e38),
+      'directions': ('happy',),
+      'bands': (),
+      'operations': ('add',),
+      'positions': ('generated',),
+  }
+  sweep.run(
+      tiny_model.config('sweep', vectors=str(vectors), **fields),
+      tmp_path / 'broken',
+  )
+  rows = [r for _, r in files.read_jsonl(tmp_path / 'broken' / sweep.NAME)]
   for row in rows:
     lost = row['stop'] == 'not finite'
+    assert lost is (abs(row['strength']) == 1e38 and row['n_tokens'] > 0)
     assert (row['kl'] is None) is lost
     assert (row['expressed'] is None) is lost
+  assert sum(row['stop'] == 'not finite' for row in rows) > 5
   assert 'not finite (strengths of 1e+38' in caplog.text
-  assert (folder / 'broken' / sweep.REPORT).exists()
+  assert (tmp_path / 'broken' / sweep.REPORT).exists()
 
 
 def test_a_stopped_sweep_goes_on_with_nothing_lost_or_doubled(
     run, rows, folder, monkeypatch
 ):
   stops = iter([False, True, True])
-  real = sweep.hosts.stop_if_asked
+  real = hosts.stop_if_asked
 
   def stop():
     if next(stops, False):
       raise errors.Stopped('stopped')
     real()
 
-  monkeypatch.setattr(sweep.hosts, 'stop_if_asked', stop)
+  monkeypatch.setattr(hosts, 'stop_if_asked', stop)
   for chunks_done in (2, 3):
     with pytest.raises(errors.Stopped):
       run('stopped')
@@ -249,9 +261,7 @@ def test_a_workdir_without_the_right_to_write_is_one_line(folder, tmp_path):
 
 
 def test_a_rows_key_is_its_own():
-  row = sweep_grid.Row(
-      'emotion', 'happy', 'add', (1,), 0.2, 'all', 'Hello?', 0
-  )
+  row = sweep_grid.Row('emotion', 'happy', 'add', (1,), 0.2, 'all', 'Hello?', 0)
   keys = [row.key().tolist()]
   for name, value in (
       ('direction', 'sad'), ('layers', (2,)), ('strength', 0.3),

@@ -1,7 +1,7 @@
 """Emotion vectors -> a grid of steered texts -> dose and response."""
 
 from collections.abc import Sequence
-import json
+import functools
 import math
 import numbers
 from typing import Any
@@ -9,17 +9,16 @@ from typing import Any
 from absl import logging
 import ml_collections
 import numpy as np
-import tqdm
 
 from emojax import chunks
 from emojax import errors
 from emojax import files
-from emojax import hosts
 from emojax import positions
 from emojax import runs
 from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.experiments import build_vectors
+from emojax.experiments import chunked_rows
 from emojax.experiments import read
 from emojax.experiments import summarise_sweep
 from emojax.experiments import sweep_grid
@@ -209,7 +208,7 @@ def write(
   """Writes `sweep.jsonl`, unless it is there; returns its rows."""
   artefact = workdir / NAME
   if not files.exists(artefact):
-    done = _chunks(config, artefact, lm, arrays, metadata, grid)
+    done = _rows(config, artefact, lm, arrays, metadata, grid)
     files.write_jsonl(artefact, done)
   chunks.clear(artefact)  # A run may have been killed just before that.
   rows = [row for _, row in files.read_jsonl(artefact)]
@@ -225,11 +224,9 @@ def write(
   return rows
 
 
-def _chunks(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
+def _rows(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
   """Runs the grid in chunks, each saved when it is done."""
   prompts = sweep_grid.encode_prompts(lm, config.prompts, config.reply_prefix)
-  rows = sweep_grid.rows_of(grid, list(prompts))
-  parts = chunks.folder(artefact, repr((config.sweep_chunk, rows)).encode())
   settings = engine.Settings(
       batch=config.sweep_batch,
       new_tokens=config.new_tokens,
@@ -239,32 +236,21 @@ def _chunks(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
       stop=lm.tokenizer.stop,
   )
   index, bank = bank_of(grid, arrays, metadata, config.seed)
-  measures = None
-  out = []
-  with tqdm.tqdm(
-      total=len(rows),
-      desc='Sweep    ',
-      leave=False,
-      unit='text',
-      disable=not hosts.is_first(),
-  ) as bar:
-    for number, start in enumerate(range(0, len(rows), config.sweep_chunk)):
-      chunk = rows[start : start + config.sweep_chunk]
-      data = chunks.get(parts, 'rows', number)
-      if data is None:
-        if measures is None:  # A finished sweep needs none.
-          measures = _measures(config, lm, arrays, metadata, bank)
-          engine.log_memory(lm, settings, [p.ids for p in prompts.values()])
-        done = sweep_rows.run(
-            lm, measures, chunk, prompts, index, settings, bar.update
-        )
-        data = json.dumps(done, allow_nan=False).encode()
-        chunks.put(parts, 'rows', number, data)
-        hosts.stop_if_asked()
-      else:
-        bar.update(len(chunk))
-      out += json.loads(data)
-  return out
+
+  @functools.cache  # A finished sweep needs none.
+  def measures() -> sweep_rows.Measures:
+    engine.log_memory(lm, settings, [p.ids for p in prompts.values()])
+    return _measures(config, lm, arrays, metadata, bank)
+
+  return chunked_rows.run(
+      artefact,
+      sweep_grid.rows_of(grid, list(prompts)),
+      config.sweep_chunk,
+      'Sweep',
+      lambda chunk, tick: sweep_rows.run(
+          lm, measures(), chunk, prompts, index, settings, tick
+      ),
+  )
 
 
 def _measures(config, lm, arrays, metadata, bank) -> sweep_rows.Measures:

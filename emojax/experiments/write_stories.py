@@ -1,23 +1,22 @@
 """A model writes its own corpus: stories, neutral and two-speaker dialogues."""
 
 from collections.abc import Callable, Sequence
+import functools
 import hashlib
-import json
 import math
 
 from absl import logging
 import jax
 import ml_collections
 import numpy as np
-import tqdm
 
 from emojax import chunks
 from emojax import errors
 from emojax import files
-from emojax import hosts
 from emojax import runs
 from emojax.data import story_checks
 from emojax.data import story_prompts
+from emojax.experiments import chunked_rows
 from emojax.experiments import compare_corpora
 from emojax.experiments import corpus_cells
 from emojax.experiments import corpus_rows
@@ -150,40 +149,18 @@ def write(
       attempts[i] += more
     if not asked:
       break
-    written += _round(config, artefact, lm, asked, number)
+    texts = chunked_rows.run(
+        artefact,
+        asked,
+        config.chunk,
+        f'Round {number + 1}',
+        functools.partial(_texts, config, lm),
+    )
+    written += [
+        corpus_rows.Completion(*each, *text)
+        for each, text in zip(asked, texts, strict=True)
+    ]
   return written
-
-
-def _round(
-    config: ml_collections.ConfigDict,
-    artefact: files.Path,
-    lm: load.LanguageModel,
-    asked: Sequence[Asked],
-    number: int,
-) -> list[corpus_rows.Completion]:
-  """Writes the completions of a round in chunks, each saved when done."""
-  parts = chunks.folder(artefact, repr((config.chunk, asked)).encode())
-  out = []
-  with tqdm.tqdm(
-      total=len(asked),
-      desc=f'Round {number + 1:<3}',
-      leave=False,
-      unit='text',
-      disable=not hosts.is_first(),
-  ) as bar:
-    for i, start in enumerate(range(0, len(asked), config.chunk)):
-      chunk = asked[start : start + config.chunk]
-      data = chunks.get(parts, 'texts', i)
-      if data is None:
-        data = json.dumps(_texts(config, lm, chunk, bar.update)).encode()
-        chunks.put(parts, 'texts', i, data)
-        hosts.stop_if_asked()
-      else:
-        bar.update(len(chunk))
-      # Read back even if just written: both ways lead to the same bytes.
-      for each, text in zip(chunk, json.loads(data), strict=True):
-        out.append(corpus_rows.Completion(*each, *text))
-  return out
 
 
 def _texts(
@@ -207,6 +184,7 @@ def _texts(
       )
       for request, attempt in asked
   ]
+  engine.log_memory(lm, settings, [request.prompt for request in requests])
   written = engine.write(lm, None, requests, settings, tick=tick)
   out = []
   for (request, _), text in zip(asked, written, strict=True):
