@@ -24,7 +24,7 @@ def fields(tmp_path_factory):
   """Greedy, so that the same tokens are written; 7 rows split over no mesh."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
   fields |= {'temperature': 0.0, 'batch': 7}
-  return fields | {'sweep_batch': 13, 'sweep_chunk': 30}
+  return fields | {'sweep_batch': 24, 'sweep_chunk': 46}
 
 
 @pytest.fixture(scope='module')
