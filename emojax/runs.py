@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import importlib.metadata
 import json
+import re
 from typing import Any
 
 import emojax
@@ -11,6 +12,8 @@ from emojax import files
 
 Path = files.Path
 
+# What `files.write_bytes` calls a file that is not whole yet.
+_TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')
 _VERSIONS = ('jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'tokenizers', 'gguf')
 
 
@@ -40,13 +43,22 @@ def open_workdir(
           f'{workdir} holds a run with other settings ({"; ".join(changed)});'
           ' give another --workdir or delete it.'
       )
+    _remove_left_over(workdir)
     return
+  _remove_left_over(workdir)
   try:
     files.write_json(path, new | {'versions': versions()})
   except OSError as error:
     raise errors.InputError(
         f'{workdir}: cannot be written ({error.strerror}).'
     ) from error
+
+
+def _remove_left_over(workdir: Path) -> None:
+  """Deletes what a run was killed at while it wrote it."""
+  for path in files.find(workdir):
+    if _TEMPORARY.fullmatch(path.name):
+      files.remove(path)
 
 
 def versions() -> dict[str, str]:

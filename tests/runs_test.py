@@ -1,6 +1,7 @@
 """A workdir holds one run: other settings are refused and change nothing."""
 
 import os
+import tempfile
 
 import pytest
 
@@ -101,3 +102,14 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, below):
     runs.open_workdir(workdir, CONFIG, MADE_FROM)
   assert str(caught.value).startswith(f'{workdir}: cannot be written (')
   assert os.listdir(tmp_path) == ['file']
+
+
+def test_what_a_killed_run_had_begun_to_write_goes(tmp_path):
+  handle, begun = tempfile.mkstemp(dir=tmp_path, prefix='.a.json.')
+  os.close(handle)
+  kept = [tmp_path / name for name in ('a.json', '.hidden', '.a.json.old')]
+  for path in kept:
+    path.write_text('{}')
+  runs.open_workdir(tmp_path, {}, {})
+  assert not os.path.exists(begun)
+  assert all(path.exists() for path in kept)
