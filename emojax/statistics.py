@@ -1,7 +1,7 @@
 """Intervals and tests; every number that is reported goes through here."""
 
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import scipy.stats
@@ -96,3 +96,13 @@ def null_correlations(
   """The band of a statistic under permutations of y: what chance gives."""
   rng = np.random.default_rng(seed)
   return band(np.array([statistic(rng.permutation(y)) for _ in range(draws)]))
+
+
+def repeated_trigrams(items: Sequence[Any]) -> float:
+  """The fraction of trigrams of a text that it has had before: 0 to 1.
+
+  Args:
+    items: its words, or token ids.
+  """
+  grams = list(zip(items, items[1:], items[2:]))
+  return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -2,39 +2,23 @@
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_model
 
 from emojax import positions
 from emojax import steering
-from emojax.models import config as config_lib
 from emojax.models import decoding
 from emojax.models import engine
-from emojax.models import load
 from emojax.models import prompts
 from emojax.models import readback
 from emojax.models import sampling
-from emojax.models import sharding
 from emojax.models import taps
-from emojax.models import transformer
 from emojax.models import words as words_lib
 
-CONFIG = config_lib.TransformerConfig(
-    num_layers=4,
-    width=24,
-    mlp_width=40,
-    vocab_size=50,
-    num_kv_heads=2,
-    queries_per_kv=3,
-    head_dim=8,
-    context=64,
-    rope_base=1e4,
-    norm_epsilon=1e-6,
-    tied_embeddings=True,
-)
+CONFIG = tiny_model.CONFIG
 GREEDY = sampling.Sampling(temperature=0)
 SAMPLED = sampling.Sampling(temperature=0.8, top_k=40, top_p=0.95)
 STEPS = 12
@@ -49,25 +33,7 @@ CLOSE = dict(rtol=2e-5, atol=2e-5)
 
 @pytest.fixture(scope='module')
 def lm():
-  """A random model whose attention is far from uniform."""
-  model = transformer.Transformer(CONFIG)
-  shapes = jax.eval_shape(
-      model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
-  )
-  leaves, tree = jax.tree.flatten(nn.unbox(shapes))
-  keys = jax.random.split(jax.random.key(1), len(leaves))
-  params = [jax.random.normal(k, x.shape) * 0.4 for k, x in zip(keys, leaves)]
-  return load.LanguageModel(
-      uri='',
-      name='',
-      sha256='',
-      dtype='float32',
-      mesh=sharding.one_device(),
-      model=model,
-      params=jax.tree.unflatten(tree, params),
-      tokenizer=None,
-      config_json={},
-  )
+  return tiny_model.language_model(*tiny_model.random_model())
 
 
 @pytest.fixture(scope='module')

@@ -3,33 +3,20 @@
 import dataclasses
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_model
 
 from emojax import steering
 from emojax.data import batches
 from emojax.models import capture
-from emojax.models import config as config_lib
 from emojax.models import layers
 from emojax.models import taps
 from emojax.models import transformer
 
-CONFIG = config_lib.TransformerConfig(
-    num_layers=4,
-    width=24,
-    mlp_width=40,
-    vocab_size=50,
-    num_kv_heads=2,
-    queries_per_kv=3,
-    head_dim=8,
-    context=64,
-    rope_base=1e4,
-    norm_epsilon=1e-6,
-    tied_embeddings=True,
-)
+CONFIG = tiny_model.CONFIG
 ROWS = ([3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5], [8, 9, 7, 9, 3])
 # Float32, sums of some ten terms in another order.
 CLOSE = dict(rtol=2e-5, atol=2e-5)
@@ -38,14 +25,7 @@ CLOSE = dict(rtol=2e-5, atol=2e-5)
 @pytest.fixture(scope='module')
 def tiny():
   """A random model whose attention is far from uniform."""
-  model = transformer.Transformer(CONFIG)
-  shapes = jax.eval_shape(
-      model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
-  )
-  leaves, tree = jax.tree.flatten(nn.unbox(shapes))
-  keys = jax.random.split(jax.random.key(1), len(leaves))
-  params = [jax.random.normal(k, x.shape) * 0.4 for k, x in zip(keys, leaves)]
-  return model, jax.tree.unflatten(tree, params)
+  return tiny_model.random_model()
 
 
 @functools.partial(jax.jit, static_argnames='model')

@@ -3,7 +3,11 @@
 import importlib.util
 import json
 import pathlib
+from typing import Any
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import safetensors.numpy
@@ -11,10 +15,25 @@ import tokenizers
 
 from emojax import files
 from emojax.data import stories as stories_lib
+from emojax.models import config as config_lib
 from emojax.models import load
 from emojax.models import sharding
 from emojax.models import transformer
 
+# Of a model without a tokenizer, for laws of arrays.
+CONFIG = config_lib.TransformerConfig(
+    num_layers=4,
+    width=24,
+    mlp_width=40,
+    vocab_size=50,
+    num_kv_heads=2,
+    queries_per_kv=3,
+    head_dim=8,
+    context=64,
+    rope_base=1e4,
+    norm_epsilon=1e-6,
+    tied_embeddings=True,
+)
 ROOT = pathlib.Path(__file__).parents[1]
 
 CONTEXT = 2048
@@ -130,6 +149,18 @@ def _write_tokenizer(folder: pathlib.Path) -> int:
   facts = {'chat_template': _TEMPLATE, 'eos_token': CONTROL[1]}
   (folder / 'tokenizer_config.json').write_text(json.dumps(facts))
   return backend.get_vocab_size()
+
+
+def random_model() -> tuple[transformer.Transformer, Any]:
+  """Returns a model of `CONFIG` whose attention is far from uniform."""
+  model = transformer.Transformer(CONFIG)
+  shapes = jax.eval_shape(
+      model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
+  )
+  leaves, tree = jax.tree.flatten(nn.unbox(shapes))
+  keys = jax.random.split(jax.random.key(1), len(leaves))
+  params = [jax.random.normal(k, x.shape) * 0.4 for k, x in zip(keys, leaves)]
+  return model, jax.tree.unflatten(tree, params)
 
 
 def language_model(

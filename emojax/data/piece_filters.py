@@ -146,9 +146,7 @@ def synonym_in(emotion: str, text: str) -> str | None:
 
 def repeated_trigrams(text: str) -> float:
   """Returns the fraction of word trigrams that the text had before: 0 to 1."""
-  words = _WORD.findall(text.lower())
-  grams = list(zip(words, words[1:], words[2:]))
-  return 1 - len(set(grams)) / len(grams) if grams else 0.0
+  return statistics.repeated_trigrams(_WORD.findall(text.lower()))
 
 
 def yields(judged: Iterable[Judged]) -> dict[str, Yield]:

@@ -1,7 +1,6 @@
 """Vectors of two corpora beside each other: are they of emotions or authors?"""
 
 import dataclasses
-import math
 
 from absl import logging
 import ml_collections
@@ -13,6 +12,7 @@ from emojax.data import story_checks
 from emojax.experiments import capture_stories
 from emojax.experiments import corpus_rows
 from emojax.experiments import encode
+from emojax.experiments import limits
 from emojax.experiments import transfer
 from emojax.models import load
 
@@ -44,11 +44,7 @@ class Reference:
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings that no corpora can be compared with."""
-  for name, least in _LEAST.items():
-    if not least <= config[name] < math.inf:
-      raise errors.InputError(
-          f'config.{name}={config[name]}: must be {least} or more, and finite.'
-      )
+  limits.check(config, _LEAST)
   if config.neutral_variance >= 1:
     raise errors.InputError(
         f'config.neutral_variance={config.neutral_variance}: must be below 1.'

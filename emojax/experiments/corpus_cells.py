@@ -145,8 +145,12 @@ def check_room(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
     cells: Sequence[Cell],
-) -> None:
-  """Refuses completions that the model's context has no room for."""
+) -> int:
+  """Refuses completions that the model's context has no room for.
+
+  Returns:
+    The tokens of the longest prompt.
+  """
   longest = max(
       len(encode(config, lm, request)) for request in _all(config, cells)
   )
@@ -157,6 +161,7 @@ def check_room(
         f' ({lm.config.context}); lower config.new_tokens, or give another'
         ' model.'
     )
+  return longest
 
 
 def _all(config, cells) -> Iterator[Request]:

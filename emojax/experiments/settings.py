@@ -1,12 +1,11 @@
 """Whether a quickstart's settings can work, before anything is computed."""
 
-import math
-
 import ml_collections
 
 from emojax import errors
 from emojax import steering
 from emojax.data import stories as stories_lib
+from emojax.experiments import limits
 from emojax.experiments import sweep
 from emojax.models import load
 
@@ -18,30 +17,18 @@ _LEAST = {
     'folds': 0,
     'neutral_rows': 0,
     'sketch': 1,
-    'seed': 0,
     'shuffles': 2,
     'standard_dialogues': 2,
     'clusters': 2,
     'neutral_variance': 0,
 }
 _UNITS = ('story', 'cell')
-_MOST_SEED = 2**32 - 1
 _MIN_DIALOGUES = 2  # A baseline has a spread.
 
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings that no model and no corpus can work with."""
-  for name, least in _LEAST.items():
-    # Not `value < least`, which a NaN passes.
-    if not least <= config[name] < math.inf:
-      finite = ', and finite' if isinstance(config[name], float) else ''
-      raise errors.InputError(
-          f'config.{name}={config[name]}: must be {least} or more{finite}.'
-      )
-  if config.seed > _MOST_SEED:
-    raise errors.InputError(
-        f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
-    )
+  limits.check(config, _LEAST)
   if config.unit not in _UNITS or config.folds == 1:
     raise errors.InputError(
         f'config.unit={config.unit!r}, config.folds={config.folds}: the unit is'

@@ -19,6 +19,7 @@ from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import chunked_rows
+from emojax.experiments import limits
 from emojax.experiments import read
 from emojax.experiments import summarise_sweep
 from emojax.experiments import sweep_grid
@@ -35,15 +36,13 @@ DOSE = 'dose.json'
 REPORT = 'report.html'
 _OPERATIONS = ('add', 'ablate')
 # The least that each can be.
-LEAST = {
+_LEAST = {
     'random_directions': 5,
     'shuffled_directions': 0,
     'new_tokens': 1,
     'sweep_batch': 1,
     'sweep_chunk': 1,
     'samples': 1,
-    'temperature': 0,
-    'top_k': 0,
 }
 
 
@@ -74,16 +73,9 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings of a sweep that no model can work with."""
-  for name, least in LEAST.items():
-    # Not `value < least`, which a NaN passes.
-    if not least <= config[name] < math.inf:
-      raise errors.InputError(
-          f'config.{name}={config[name]}: must be {least} or more, and finite.'
-      )
-  if not 0 < config.top_p <= 1:
-    raise errors.InputError(
-        f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
-    )
+  limits.check(config, _LEAST)
+  limits.check_seed(config)
+  limits.check_sampling(config)
   strengths = tuple(config.strengths)
   good = all(
       isinstance(x, numbers.Real) and math.isfinite(x) and x for x in strengths
@@ -239,7 +231,8 @@ def _rows(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
 
   @functools.cache  # A finished sweep needs none.
   def measures() -> sweep_rows.Measures:
-    engine.log_memory(lm, settings, [p.ids for p in prompts.values()])
+    longest = max(len(prompt.ids) for prompt in prompts.values())
+    engine.log_memory(lm, settings, longest)
     return _measures(config, lm, arrays, metadata, bank)
 
   return chunked_rows.run(

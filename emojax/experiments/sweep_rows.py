@@ -9,6 +9,7 @@ import numpy as np
 
 from emojax import errors
 from emojax import hosts
+from emojax import statistics
 from emojax.data import batches
 from emojax.experiments import sweep_grid
 from emojax.models import decoding
@@ -269,7 +270,7 @@ def _outcome(
       'stop': 'token' if stopped else 'length',
       'n_tokens': len(text.tokens),
       'tokens_steered': prompts_lib.count_steered(request, len(text.tokens)),
-      'repetition': round(words_lib.repeated_trigrams(text.tokens), _DIGITS),
+      'repetition': round(statistics.repeated_trigrams(text.tokens), _DIGITS),
   }
   if not text.finite:
     out['stop'] = 'not finite'

@@ -20,6 +20,7 @@ from emojax.experiments import chunked_rows
 from emojax.experiments import compare_corpora
 from emojax.experiments import corpus_cells
 from emojax.experiments import corpus_rows
+from emojax.experiments import limits
 from emojax.models import engine
 from emojax.models import load
 from emojax.models import prompts
@@ -32,7 +33,6 @@ YIELDS = 'yields.json'
 REPORT = 'report.html'
 # Cells that lack pieces are asked for more and more of them at once.
 _MOST_AT_ONCE = 8
-_MOST_SEED = 2**32 - 1
 # The least that each can be.
 _LEAST = {
     'topics': story_checks.MIN_TOPICS,
@@ -41,12 +41,9 @@ _LEAST = {
     'dialogues': 0,
     'pieces': 1,
     'rounds': 1,
-    'seed': 0,
     'new_tokens': 1,
     'batch': 1,
     'chunk': 1,
-    'top_k': 0,
-    'temperature': 0,
     'least_words': 1,
     'repetition': 0,
 }
@@ -62,7 +59,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   cells = corpus_cells.plan(config, reference and reference.stories)
   mesh = sharding.make_mesh(**config.mesh)
   lm = load.load(config.model, config.dtype, mesh)
-  corpus_cells.check_room(config, lm, cells)
+  longest = corpus_cells.check_room(config, lm, cells)
   made_from = lm.identity()
   if reference is not None:
     # Hours before it is needed, what is wrong with it would be found too late.
@@ -71,6 +68,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   runs.open_workdir(workdir, config.to_dict(), made_from)
   artefact = workdir / NAME
   if not files.exists(artefact):
+    engine.log_memory(lm, _settings(config, lm), longest)
     written = write(config, artefact, lm, cells)
     judged = corpus_rows.judge(config, written)
     corpora = corpus_rows.write_corpora(
@@ -92,20 +90,9 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings that nothing can be written with."""
-  for name, least in _LEAST.items():
-    # Not `value < least`, which a NaN passes.
-    if not least <= config[name] < math.inf:
-      raise errors.InputError(
-          f'config.{name}={config[name]}: must be {least} or more, and finite.'
-      )
-  if config.seed > _MOST_SEED:
-    raise errors.InputError(
-        f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
-    )
-  if not 0 < config.top_p <= 1:
-    raise errors.InputError(
-        f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
-    )
+  limits.check(config, _LEAST)
+  limits.check_seed(config)
+  limits.check_sampling(config)
   if config.least_words > config.most_words:
     raise errors.InputError(
         f'config.least_words={config.least_words} is above'
@@ -170,13 +157,6 @@ def _texts(
     tick: Callable[[int], None],
 ) -> list[tuple[str, bool]]:
   """Samples completions: the text, and whether the model ended it itself."""
-  stop = lm.tokenizer.stop
-  settings = engine.Settings(
-      config.batch,
-      config.new_tokens,
-      sampling.Sampling(config.temperature, config.top_k, config.top_p),
-      stop,
-  )
   requests = [
       prompts.Request(
           corpus_cells.encode(config, lm, request),
@@ -184,7 +164,7 @@ def _texts(
       )
       for request, attempt in asked
   ]
-  engine.log_memory(lm, settings, [request.prompt for request in requests])
+  settings = _settings(config, lm)
   written = engine.write(lm, None, requests, settings, tick=tick)
   out = []
   for (request, _), text in zip(asked, written, strict=True):
@@ -193,10 +173,22 @@ def _texts(
           f'{lm.uri}: activations are not finite in {lm.dtype}; give another'
           ' config.dtype.'
       )
+    stop = settings.stop
     ended = bool(text.tokens) and text.tokens[-1] in stop
     said = lm.tokenizer.decode([t for t in text.tokens if t not in stop])
     out.append((corpus_cells.prefix_of(config, request) + said, ended))
   return out
+
+
+def _settings(
+    config: ml_collections.ConfigDict, lm: load.LanguageModel
+) -> engine.Settings:
+  return engine.Settings(
+      config.batch,
+      config.new_tokens,
+      sampling.Sampling(config.temperature, config.top_k, config.top_p),
+      lm.tokenizer.stop,
+  )
 
 
 def _key(

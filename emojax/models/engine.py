@@ -1,6 +1,6 @@
 """Texts for any number of requests: a batch whose ended rows are replaced."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 from typing import Any
 
@@ -227,11 +227,11 @@ def slots_for(requests: Sequence[prompts.Request], settings: Settings) -> int:
 def log_memory(
     lm: load.LanguageModel,
     settings: Settings,
-    prompts_: Iterable[Sequence[int]],
+    longest: int,
 ) -> None:
-  """Says what the writing of these prompts' texts will take at most."""
+  """Says what writing after prompts of up to `longest` tokens takes at most."""
   c = lm.config
-  slots = 2 * prompts.width(max(map(len, prompts_))) + settings.new_tokens
+  slots = 2 * prompts.width(longest) + settings.new_tokens
   size = sharding.round_up_rows(lm.mesh, settings.batch)
   token = 2 * c.num_layers * c.num_kv_heads * c.head_dim
   token *= jnp.dtype(c.dtype).itemsize

@@ -1,4 +1,4 @@
-"""What a prompt is likely to go on with, and how a text repeats itself."""
+"""What a prompt is likely to go on with."""
 
 from collections.abc import Sequence
 import functools
@@ -64,9 +64,3 @@ def _rest(model, params, rows, bank, word) -> Array:
       interventions=interventions,
   )
   return jax.nn.log_softmax(logits)[:, steps, word[1:]].sum(axis=1)
-
-
-def repeated_trigrams(ids: Sequence[int]) -> float:
-  """The fraction of trigrams of a text that it has had before: 0 to 1."""
-  grams = list(zip(ids, ids[1:], ids[2:]))
-  return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -1,0 +1,41 @@
+"""What numbers of a config can be, whichever experiment it is of."""
+
+from collections.abc import Mapping
+import math
+
+import ml_collections
+
+from emojax import errors
+
+_MOST_SEED = 2**32 - 1
+
+
+def check(
+    config: ml_collections.ConfigDict, least: Mapping[str, float]
+) -> None:
+  """Refuses a field that is less than it can be, or not finite."""
+  for name, bound in least.items():
+    # Not `value < bound`, which a NaN passes.
+    if not bound <= config[name] < math.inf:
+      finite = ', and finite' if isinstance(config[name], float) else ''
+      raise errors.InputError(
+          f'config.{name}={config[name]}: must be {bound} or more{finite}.'
+      )
+
+
+def check_seed(config: ml_collections.ConfigDict) -> None:
+  """Refuses a seed that not all generators take."""
+  check(config, {'seed': 0})
+  if config.seed > _MOST_SEED:
+    raise errors.InputError(
+        f'config.seed={config.seed}: must be {_MOST_SEED} or less.'
+    )
+
+
+def check_sampling(config: ml_collections.ConfigDict) -> None:
+  """Refuses what no token can be drawn with."""
+  check(config, {'temperature': 0, 'top_k': 0})
+  if not 0 < config.top_p <= 1:
+    raise errors.InputError(
+        f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
+    )
