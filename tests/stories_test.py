@@ -16,7 +16,6 @@ CORPUS = pathlib.Path(emojax.data.__file__).parent / 'corpus'
 LOADERS = {
     'stories': stories.load_stories,
     'neutral': stories.load_dialogues,
-    'ladders': stories.load_ladders,
     'activities': stories.load_activities,
 }
 
@@ -58,20 +57,13 @@ def test_packaged_stories_are_crossed_and_keep_every_rule():
   assert set(cells.values()) == {1}
 
 
-def test_packaged_dialogues_ladders_and_activities_keep_every_rule():
+def test_packaged_dialogues_and_activities_keep_every_rule():
   assert len(stories.load_dialogues()) == 96
-  assert len(stories.load_ladders()) == 12
   categories = collections.Counter(
       activity.category for activity in stories.load_activities()
   )
   assert len(categories) == 8
   assert set(categories.values()) == {8}
-
-
-def test_packaged_ladders_move_emotions_that_have_stories():
-  emotions = stories.load_stories().emotions
-  for ladder in stories.load_ladders():
-    assert set(ladder.rises + ladder.falls) <= set(emotions)
 
 
 @pytest.mark.parametrize('name', LOADERS)
@@ -184,24 +176,6 @@ FAULTS = {
             rows_of('neutral')[0] | {'id': 'x'},
             'the dialogue of line 1 again; ch',
         ),
-    ],
-    'ladders': [
-        ({'template': '{y} apples.'}, r"'template' must have \{x\}"),
-        ({'template': '{x} and {x}'}, r"'template' must have \{x\}"),
-        ({'template': '{x} {x.__class__}'}, r"'template' must have \{x\}"),
-        ({'values': [1, 2]}, "'values' has 2; give at least 3"),
-        ({'values': [1, 2, 2.0]}, "'values' has 2.0 twice; remove one"),
-        ({'values': [1, 2, True]}, r"'values\[2\]' is True; make it a number"),
-        ({'values': [1, 2, float('nan')]}, r"'values\[2\]' is nan; make it a"),
-        ({'values': [1, 2, 10**400]}, r"'values\[2\]' is 1000*\.\.\.; make it"),
-        (
-            {'rises': ['calm'], 'falls': ['calm']},
-            "'calm' in 'rises' and in 'fal",
-        ),
-        ({'rises': [], 'falls': []}, "'rises' and 'falls' are empty; name an"),
-        ({'rises': ['sad', 'sad']}, "'rises' has 'sad' twice; remove one"),
-        ({'rises': 'sad'}, "'rises' is a string; make it a list of strings"),
-        ({'name': 'caffeine_tablets_mg'}, 'the name of line 1 again; change'),
     ],
     'activities': [
         ({'category': ''}, "'category' is empty; write it"),

@@ -9,7 +9,6 @@ from collections.abc import Collection
 import dataclasses
 import importlib.resources
 import pathlib
-import re
 
 from emojax import files
 from emojax.data import rows
@@ -17,9 +16,8 @@ from emojax.data import story_checks
 
 Path = pathlib.Path
 
-MIN_VALUES = 3  # Of a ladder: through two, any answer is a straight line.
-
-_PROVENANCE = ('source', 'model', 'prompt_id', 'seed', 'split', 'index')
+# Fields that any line may have beside those that are read.
+PROVENANCE = ('source', 'model', 'prompt_id', 'seed', 'split', 'index')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,17 +45,6 @@ class Stories:
 class Dialogue:
   id: int | str
   messages: tuple[rows.Message, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Ladder:
-  """A question with one number, `{x}`, that moves emotions up or down."""
-
-  name: str
-  template: str
-  values: tuple[int | float, ...]
-  rises: tuple[str, ...]
-  falls: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +82,7 @@ def load_stories(
   path = path or _packaged('stories.jsonl')
   stories = {}  # Line -> story.
   for where, line, row in rows.read(path):
-    rows.check_fields(where, row, ('emotion', 'topic', 'text'), _PROVENANCE)
+    rows.check_fields(where, row, ('emotion', 'topic', 'text'), PROVENANCE)
     stories[line] = Story(
         emotion=rows.label(where, row, 'emotion'),
         topic=rows.label(where, row, 'topic'),
@@ -130,7 +117,7 @@ def load_dialogues(path: Path | None = None) -> tuple[Dialogue, ...]:
   """
   first_id, first_talk, dialogues = {}, {}, []
   for where, line, row in rows.read(path or _packaged('neutral.jsonl')):
-    rows.check_fields(where, row, ('id', 'messages'), _PROVENANCE)
+    rows.check_fields(where, row, ('id', 'messages'), PROVENANCE)
     dialogue = Dialogue(
         id=rows.identifier(where, row, 'id'),
         messages=rows.messages(where, row),
@@ -141,47 +128,6 @@ def load_dialogues(path: Path | None = None) -> tuple[Dialogue, ...]:
     rows.check_new(where, 'dialogue', talk, line, first_talk)
     dialogues.append(dialogue)
   return tuple(dialogues)
-
-
-def load_ladders(path: Path | None = None) -> tuple[Ladder, ...]:
-  """Returns ladders: questions in which one number changes.
-
-  Args:
-    path: JSON lines with `name`, `template`, `values`, `rises` and `falls`.
-
-  Raises:
-    InputError: a malformed line, a template without one `{x}`, too few values,
-      an emotion that both rises and falls, or a name that was there before.
-  """
-  first, ladders = {}, []
-  fields = ('name', 'template', 'values', 'rises', 'falls')
-  for where, line, row in rows.read(path or _packaged('ladders.jsonl')):
-    rows.check_fields(where, row, fields, _PROVENANCE)
-    ladder = Ladder(
-        name=rows.label(where, row, 'name'),
-        template=rows.string(where, row, 'template'),
-        values=rows.numbers(where, row, 'values', MIN_VALUES),
-        rises=rows.labels(where, row, 'rises'),
-        falls=rows.labels(where, row, 'falls'),
-    )
-    braces = re.findall(r'[{}][^{}]*', ladder.template)
-    if ladder.template.count('{x}') != 1 or len(braces) != 2:
-      rows.refuse(
-          where,
-          "'template' must have {x}, the place of the number, exactly once and"
-          ' no other braces.',
-      )
-    both = [emotion for emotion in ladder.rises if emotion in ladder.falls]
-    if both:
-      rows.refuse(
-          where,
-          f"{rows.listing(both)} in 'rises' and in 'falls'; remove from one.",
-      )
-    if not ladder.rises and not ladder.falls:
-      rows.refuse(where, "'rises' and 'falls' are empty; name an emotion.")
-    rows.check_new(where, 'name', ladder.name, line, first)
-    ladders.append(ladder)
-  return tuple(ladders)
 
 
 def load_activities(path: Path | None = None) -> tuple[Activity, ...]:
@@ -195,7 +141,7 @@ def load_activities(path: Path | None = None) -> tuple[Activity, ...]:
   """
   first, activities = {}, []
   for where, line, row in rows.read(path or _packaged('activities.jsonl')):
-    rows.check_fields(where, row, ('category', 'text'), _PROVENANCE)
+    rows.check_fields(where, row, ('category', 'text'), PROVENANCE)
     activity = Activity(
         category=rows.label(where, row, 'category'),
         text=rows.string(where, row, 'text'),
@@ -216,33 +162,31 @@ def load_texts(path: Path | None = None) -> tuple[Text, ...]:
   Raises:
     InputError: a malformed line, an empty text, or both or neither of the two.
   """
-  texts = []
-  for where, line, row in rows.read(path or _packaged('chats.jsonl')):
-    given = {name for name, value in row.items() if value is not None}
-    if len(given & {'text', 'messages'}) != 1:
-      found = 'both' if 'text' in given else 'neither'
-      rows.refuse(
-          where, f"{found} of 'text' and 'messages'; give one of the two."
-      )
-    if 'text' in given:
-      text = rows.string(where, row, 'text')
-      messages = ({'role': 'user', 'content': text},)
-    else:
-      messages = rows.messages(where, row)
-    texts.append(
-        Text(
-            line=line,
-            id=rows.identifier(where, row, 'id') if 'id' in given else None,
-            title=rows.string(where, row, 'title')
-            if 'title' in given
-            else None,
-            implies=rows.label(where, row, 'implies')
-            if 'implies' in given
-            else None,
-            messages=messages,
-        )
+  found = rows.read(path or _packaged('chats.jsonl'))
+  return tuple(text_of(where, line, row) for where, line, row in found)
+
+
+def text_of(where: str, line: int, row: rows.Row) -> Text:
+  """Reads one object of `load_texts`; `where` begins an error's message."""
+  given = {name for name, value in row.items() if value is not None}
+  if len(given & {'text', 'messages'}) != 1:
+    found = 'both' if 'text' in given else 'neither'
+    rows.refuse(
+        where, f"{found} of 'text' and 'messages'; give one of the two."
     )
-  return tuple(texts)
+  if 'text' in given:
+    text = rows.string(where, row, 'text')
+    messages = ({'role': 'user', 'content': text},)
+  else:
+    messages = rows.messages(where, row)
+  of = lambda kind, name: kind(where, row, name) if name in given else None
+  return Text(
+      line=line,
+      id=of(rows.identifier, 'id'),
+      title=of(rows.string, 'title'),
+      implies=of(rows.label, 'implies'),
+      messages=messages,
+  )
 
 
 def location(path: Path | None, name: str) -> Path:
