@@ -4,8 +4,6 @@ import copy
 import functools
 import json
 import pathlib
-import subprocess
-import sys
 
 import ml_collections
 import numpy as np
@@ -267,16 +265,6 @@ def test_lines_between_the_corpora_are_those_of_their_direction():
 
 def test_command_writes_the_page_without_jax(tmp_path):
   report_fixtures.write(tmp_path, _artefacts())
-  code = (
-      'import sys; sys.modules.update(jax=None, flax=None)\n'
-      'from emojax.report import corpus_page\n'
-      'sys.exit(corpus_page.main(sys.argv[1:]))'
-  )
-  done = subprocess.run(
-      [sys.executable, '-c', code, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=False,
-  )
+  done = pages.write_without_jax('emojax.report.corpus_page', tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.strip() == str(tmp_path / 'report.html')

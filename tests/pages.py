@@ -2,9 +2,32 @@
 
 import html.parser
 import json
+import pathlib
 import re
+import subprocess
+import sys
 
 import plotly.offline
+
+# As on a machine that has them not: `sys.modules[name] = None` would be found
+# by libraries that ask whether an array is one of jax's.
+_WITHOUT_JAX = """
+import importlib
+import sys
+
+
+class Absent:
+
+  @staticmethod
+  def find_spec(name, path=None, target=None):
+    if name.partition('.')[0] in ('flax', 'jax', 'jaxlib'):
+      raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+
+sys.meta_path.insert(0, Absent)
+_, module, *arguments = sys.argv
+sys.exit(importlib.import_module(module).main(arguments))
+"""
 
 
 class _Tags(html.parser.HTMLParser):
@@ -15,6 +38,18 @@ class _Tags(html.parser.HTMLParser):
 
   def handle_starttag(self, tag, attrs):
     self.tags.append((tag, dict(attrs)))
+
+
+def write_without_jax(
+    module: str, folder: pathlib.Path
+) -> subprocess.CompletedProcess[str]:
+  """Runs a page's command where neither jax nor flax can be imported."""
+  return subprocess.run(
+      [sys.executable, '-c', _WITHOUT_JAX, module, str(folder)],
+      capture_output=True,
+      text=True,
+      check=False,
+  )
 
 
 def without_plotly(text: str) -> str:

@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pages
@@ -186,19 +184,7 @@ def test_full_colour_is_the_99th_percentile_over_all_emotions(tmp_path):
 
 def test_command_writes_the_page_without_jax(tmp_path):
   report_fixtures.write(tmp_path, report_fixtures.artefacts())
-  code = (
-      'import sys; sys.modules.update(jax=None, flax=None)\n'
-      'from emojax.report import page; sys.exit(page.main(sys.argv[1:]))'
-  )
-
-  def run(folder):
-    return subprocess.run(
-        [sys.executable, '-c', code, str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
+  run = lambda folder: pages.write_without_jax('emojax.report.page', folder)
   done = run(tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.strip() == str(tmp_path / 'report.html')

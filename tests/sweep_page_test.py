@@ -4,8 +4,6 @@ import copy
 import functools
 import json
 import pathlib
-import subprocess
-import sys
 
 import pages
 import pytest
@@ -206,16 +204,6 @@ def test_negative_strengths_lie_left_at_equal_damage():
 
 def test_command_writes_the_page_without_jax(tmp_path):
   report_fixtures.write(tmp_path, _artefacts())
-  code = (
-      'import sys; sys.modules.update(jax=None, flax=None)\n'
-      'from emojax.report import sweep_page\n'
-      'sys.exit(sweep_page.main(sys.argv[1:]))'
-  )
-  done = subprocess.run(
-      [sys.executable, '-c', code, str(tmp_path)],
-      capture_output=True,
-      text=True,
-      check=False,
-  )
+  done = pages.write_without_jax('emojax.report.sweep_page', tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.strip() == str(tmp_path / 'report.html')
