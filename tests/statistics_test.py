@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import sklearn.metrics
+from statsmodels.stats import multitest
 
+from emojax import errors
 from emojax import statistics
 
 
@@ -161,3 +164,136 @@ def test_permuting_keeps_the_values_and_is_the_same_by_seed():
   assert len(set(seen)) > 10
   assert statistics.null_correlations(statistic, y, 7, draws=50) == first
   assert y.tolist() == [1, 2, 3, 4]
+
+
+def test_correlations_of_rows_are_pearsons_and_of_constants_undefined():
+  x, y = np.random.default_rng(7).normal(size=(2, 5, 30))
+  x[3] = 0.1  # Whose mean is off by its rounding.
+  got = statistics.pearson(x, y, axis=1)
+  assert np.isnan(got[3])
+  expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(x, y) if a.std() > 0.01]
+  np.testing.assert_allclose(got[[0, 1, 2, 4]], expected)
+
+
+def _interval(low, high, value=None):
+  return {'value': value, 'low': low, 'high': high}
+
+
+@pytest.mark.parametrize(
+    'controls, expected',
+    [
+        ([_interval(0, 1)], True),
+        ([_interval(5, 6)], True),
+        ([_interval(0, 1), _interval(5, 6)], True),
+        ([_interval(0, 2)], False),  # They touch.
+        ([_interval(2.5, 2.6)], False),
+        ([_interval(0, 9)], False),
+        ([_interval(0, 1), _interval(3, 9)], False),
+        ([_interval(None, None, 1.0)], True),
+        ([_interval(None, None, 3.0)], False),
+        ([{'value': 1.0}], True),
+        ([], None),
+        ([_interval(None, None)], None),
+        ([_interval(0, 1), _interval(None, None, np.nan)], None),
+        ([_interval(0, 5), _interval(None, None)], False),
+    ],
+)
+def test_an_estimate_is_beyond_controls_that_its_interval_does_not_meet(
+    controls, expected
+):
+  assert statistics.beyond(_interval(2, 4, 3), controls) is expected
+
+
+def test_an_estimate_without_an_interval_is_beyond_nothing():
+  controls = [_interval(0, 1)]
+  assert statistics.beyond(_interval(None, None, 3.0), controls) is None
+
+
+def test_adjusted_p_values_by_hand():
+  p = np.array([0.01, 0.04, 0.03, 0.005])
+  # Sorted: 4 x 0.005, 3 x 0.01, 2 x 0.03, then no less than the one before.
+  np.testing.assert_allclose(statistics.holm(p), [0.03, 0.06, 0.06, 0.02])
+  # 4/4 x 0.04, 4/3 x 0.03, 4/2 x 0.01, 4/1 x 0.005: no more than the next.
+  np.testing.assert_allclose(
+      statistics.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02]
+  )
+
+
+def test_holm_is_no_less_than_benjamini_and_hochberg_nor_they_than_p():
+  rng = np.random.default_rng(8)
+  for size in (1, 171):
+    p = rng.beta(0.3, 1, size)
+    holm, bh = statistics.holm(p), statistics.benjamini_hochberg(p)
+    assert (holm >= bh).all() and (bh >= p).all() and (holm <= 1).all()
+    for got, method in ((holm, 'holm'), (bh, 'fdr_bh')):
+      expected = multitest.multipletests(p, method=method)[1]
+      np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_a_test_that_was_not_made_is_not_counted():
+  p = np.array([[0.01, np.nan, 0.04], [np.nan, 0.03, 0.005]])
+  for adjust in (statistics.holm, statistics.benjamini_hochberg):
+    got = adjust(p)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(p))
+    known = ~np.isnan(p)
+    np.testing.assert_array_equal(got[known], adjust(p[known]))
+    assert np.isnan(adjust([None, np.nan])).all()
+    assert adjust([]).shape == (0,)
+    np.testing.assert_allclose(adjust([None, 0.2])[1], 0.2)
+
+
+def test_a_p_above_1_is_refused():
+  for adjust in (statistics.holm, statistics.benjamini_hochberg):
+    with pytest.raises(errors.InputError, match='outside 0 to 1'):
+      adjust([0.2, 1.2])
+
+
+@pytest.mark.parametrize('alpha', [0.05, 0.2])
+def test_adjusted_p_values_bound_false_finds(alpha):
+  rng = np.random.default_rng(9)
+  any_false, false_share = [], []
+  for _ in range(1000):
+    z = rng.normal(size=20)
+    z[:10] += 3  # Ten effects, ten nulls.
+    p = 2 * scipy.stats.norm.sf(np.abs(z))
+    any_false.append((statistics.holm(p)[10:] <= alpha).any())
+    found = statistics.benjamini_hochberg(p) <= alpha
+    false_share.append(found[10:].sum() / max(1, found.sum()))
+  sd = np.sqrt(alpha / 1000)
+  assert 0.2 * alpha < np.mean(any_false) < alpha + 3 * sd
+  # Half of the hypotheses are null, so the share is half of alpha.
+  assert abs(np.mean(false_share) - alpha / 2) < 3 * sd
+
+
+def test_the_adjusted_rand_index_agrees_with_sklearn():
+  rng = np.random.default_rng(10)
+  for n, groups in ((2, 2), (5, 2), (40, 6), (171, 10)):
+    a, b = rng.integers(groups, size=(2, n))
+    b = np.where(rng.random(n) < 0.5, a, b)
+    for x, y in ((a, b), (b, a), (a, a), (a, 0 * b), (a, np.arange(n))):
+      np.testing.assert_allclose(
+          statistics.adjusted_rand_index(x, y),
+          sklearn.metrics.adjusted_rand_score(x, y),
+          atol=1e-12,
+      )
+
+
+def test_the_adjusted_rand_index_by_hand():
+  # Pairs together: 2 in a, 1 in b and 1 in both, of 6; chance 2 x 1 / 6.
+  got = statistics.adjusted_rand_index(list('xxyy'), [0, 0, 1, 2])
+  np.testing.assert_allclose(got, (1 - 1 / 3) / (1.5 - 1 / 3))
+
+
+def test_many_clusterings_at_once_are_one_by_one():
+  rng = np.random.default_rng(11)
+  a, b = rng.integers(4, size=30), rng.integers(5, size=(2, 3, 30))
+  got = statistics.adjusted_rand_index(a, b)
+  assert got.shape == (2, 3)
+  for i in np.ndindex(2, 3):
+    assert got[i] == statistics.adjusted_rand_index(a, b[i])
+
+
+def test_labels_of_other_items_are_refused():
+  for a, b in (([1, 2], [1, 2, 3]), ([1], [1])):
+    with pytest.raises(errors.InputError, match='2 or more items'):
+      statistics.adjusted_rand_index(a, b)
