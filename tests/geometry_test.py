@@ -5,6 +5,7 @@ import pytest
 import scipy.spatial.distance
 
 from emojax import geometry
+from emojax import statistics
 
 
 def _planted(seed, noise=0.1):
@@ -129,3 +130,75 @@ def test_clusters_ignore_lengths():
   x, cluster = _planted(10, noise=0.02)
   scale = np.where(np.arange(12) % 2, 100.0, 0.01)[:, None]
   assert geometry.clusters(x * scale, 3, 0).tolist() == cluster.tolist()
+
+
+def _layers(seed):
+  """Three layers of nine vectors; the second is the first, turned."""
+  rng = np.random.default_rng(seed)
+  first, last = rng.normal(size=(2, 9, 6))
+  second = first @ np.linalg.qr(rng.normal(size=(6, 6)))[0]
+  return np.stack([first, second, last], axis=1)
+
+
+def test_pairs_are_of_two_different_emotions():
+  x = np.arange(9).reshape(3, 3)
+  assert geometry.pairs(x).tolist() == [1, 2, 5]
+
+
+def test_a_turned_layer_is_wholly_alike_and_an_unrelated_one_is_not():
+  got = geometry.similarity(geometry.pair_cosines(_layers(0)))
+  np.testing.assert_allclose(got, got.T)
+  np.testing.assert_allclose(np.diag(got), 1)
+  assert got[0, 1] == pytest.approx(1) and abs(got[0, 2]) < 0.5
+
+
+def test_likeness_is_pearsons_r_of_the_pairs_cosines():
+  cosines = geometry.pair_cosines(_layers(1))
+  np.testing.assert_allclose(geometry.similarity(cosines), np.corrcoef(cosines))
+
+
+def test_a_layer_whose_pairs_are_all_alike_is_like_none():
+  cosines = np.stack([np.full(6, 0.1), np.arange(6.0)])
+  got = geometry.similarity(cosines)
+  assert np.isnan(got[0]).all() and got[1, 1] == pytest.approx(1)
+
+
+def test_what_all_layers_share_is_no_likeness_of_the_emotions():
+  # A token that takes all attention adds the same to every story.
+  x = _layers(2).astype(np.float32)
+  sink = np.full((1, 3, 6), 1000, np.float32)
+  centred = (x + sink) - (x + sink).mean(axis=0)
+  expected = geometry.pair_cosines(x - x.mean(axis=0))
+  got = geometry.pair_cosines(centred)
+  np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+def test_an_emotion_that_is_drawn_twice_is_no_pair_with_itself():
+  # Emotion 0 twice, 1 once, 2 not at all: the pair (0, 1) counts twice.
+  got = geometry.pair_weights(np.array([0, 1, 0]), 3)
+  assert got.tolist() == [2, 0, 0]
+
+
+def test_weights_count_pairs_as_often_as_they_say():
+  cosines = geometry.pair_cosines(_layers(3))
+  weights = np.arange(cosines.shape[1]) % 4
+  repeated = np.repeat(cosines, weights, axis=1)
+  np.testing.assert_allclose(
+      geometry.similarity(cosines, weights.astype(float)),
+      np.corrcoef(repeated),
+  )
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_agreement_of_pairs_is_the_adjusted_rand_index(seed):
+  a, b = np.random.default_rng(seed).integers(4, size=(2, 15))
+  got = geometry.pair_agreement(
+      geometry.together(a), geometry.together(b), np.ones(15 * 14 // 2)
+  )
+  assert got == pytest.approx(statistics.adjusted_rand_index(a, b))
+
+
+def test_clusterings_that_are_the_same_agree_wholly_whatever_the_weights():
+  same = geometry.together(np.array([0, 0, 1, 2, 1]))
+  weights = np.arange(10.0)
+  assert geometry.pair_agreement(same, same, weights) == pytest.approx(1)
