@@ -44,7 +44,9 @@ _STORAGE = (
 )
 EXPERIMENTS = (
     'quickstart',
+    'paper',
     'read',
+    'wild',
     'sweep',
     'fit_probes',
     'write_stories',

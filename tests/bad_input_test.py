@@ -80,7 +80,7 @@ def test_a_misspelt_field_is_corrected(command):
 
 def test_an_experiment_that_does_not_exist_lists_those_that_do(command):
   line = command.quickstart(experiment='fly')
-  assert "'fly'" in line and 'quickstart, read' in line
+  assert "'fly'" in line and 'quickstart, paper, read' in line
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_workdir_that_cannot_be_made_is_named(command):
         ({'random_directions': 4}, ('random_directions=4', '5 or more')),
         ({'temperature': 'nan'}, ('temperature=nan', '0 or more, and finite')),
         ({'neutral_variance': 1.0}, ('neutral_variance=1.0', 'below 1')),
-        ({'clusters': 5}, ('config.clusters=5', 'must be 4')),
+        ({'clusters': 5}, ('config.clusters=5', 'must be 2 to 4')),
         ({'strengths': (0.0, 0.1)}, ('config.strengths=(0.0, 0.1)', 'none 0')),
         ({'strengths': (0.1, 0.1)}, ('config.strengths', 'distinct')),
         ({'strengths': ()}, ('config.strengths=()', 'give distinct numbers')),

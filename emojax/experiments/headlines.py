@@ -5,27 +5,7 @@ from typing import Any
 import numpy as np
 
 from emojax import statistics
-
-
-def _number(
-    id_: str,
-    label: str,
-    estimate: dict[str, Any],
-    unit: str,
-    interval: str,
-    controls: list[dict[str, Any]],
-    note: str = '',
-) -> dict[str, Any]:
-  keep = ('value', 'low', 'high', 'n')
-  return {
-      'id': id_,
-      'label': label,
-      **{name: estimate[name] for name in keep},
-      'unit': unit,
-      'interval': interval,
-      'controls': controls,
-      'note': note,
-  }
+from emojax.experiments import numbers as numbers_lib
 
 
 def held_out_numbers(
@@ -50,7 +30,7 @@ def held_out_numbers(
     ]
     words = top.replace('top', 'top-')
     numbers.append(
-        _number(
+        numbers_lib.number(
             f'heldout_{top}',
             f'Held-out {words} accuracy, layer {best["layer"]}',
             best[top],
@@ -61,7 +41,7 @@ def held_out_numbers(
         )
     )
     numbers.append(
-        _number(
+        numbers_lib.number(
             f'heldout_{top}_nested',
             f'Held-out {words} accuracy, layer chosen without the topic',
             held_out['nested'][top],
@@ -71,7 +51,7 @@ def held_out_numbers(
         )
     )
     numbers.append(
-        _number(
+        numbers_lib.number(
             f'heldout_{top}_single',
             f'Held-out {words} accuracy of a story on its own, layer'
             f' {best["layer"]}',
@@ -88,7 +68,7 @@ def held_out_numbers(
 def geometry_numbers(geometry: dict[str, Any]) -> list[dict[str, Any]]:
   """Correlation of each component with rated valence; no best is picked."""
   return [
-      _number(
+      numbers_lib.number(
           f'valence_pc{row["component"]}',
           f'Correlation of component {row["component"]} with rated valence',
           row | {'value': row['r']},
@@ -153,7 +133,7 @@ def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
     return [p for p in dose[curve][name] if p['strength'] == strength]
 
   return [
-      _number(
+      numbers_lib.number(
           f'{id_}_{strength:g}',
           f'{label}, strength {strength:g}',
           point,
@@ -200,7 +180,7 @@ def reading_numbers(
       ('message', 'mean', 'the tokens of the messages'),
   )
   return [
-      _number(
+      numbers_lib.number(
           f'reading_{id_}_{how}',
           f'Implied emotion in the top 5: {where}, {how}',
           hits(f'{name}_score' if how == 'standardised' else name, how),

@@ -1,10 +1,12 @@
 """Emotion vectors -> cosine map, components, valence, clusters."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
 import numpy as np
 
+from emojax import errors
 from emojax import files
 from emojax import geometry
 from emojax import statistics
@@ -17,6 +19,15 @@ from emojax.experiments import capture_stories
 NAME = 'geometry.json'
 _COMPONENTS = 3
 _MIN_RATED = 4  # Fisher's interval divides by the root of n - 3.
+
+
+def check(config: ml_collections.ConfigDict, emotions: Sequence[str]) -> None:
+  """Refuses a number of clusters that these emotions do not allow."""
+  if not 2 <= config.clusters <= len(emotions):
+    raise errors.InputError(
+        f'config.clusters={config.clusters}: must be 2 to {len(emotions)}, the'
+        ' number of emotions.'
+    )
 
 
 def run(

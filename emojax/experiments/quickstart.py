@@ -11,14 +11,11 @@ from emojax import runs
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
-from emojax.experiments import encode
+from emojax.experiments import inputs as inputs_lib
 from emojax.experiments import map_geometry
 from emojax.experiments import read
-from emojax.experiments import settings
 from emojax.experiments import summarise
 from emojax.experiments import sweep
-from emojax.models import load
-from emojax.models import sharding
 from emojax.report import page
 
 REPORT = 'report.html'
@@ -35,22 +32,16 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
     clock = now
     hosts.stop_if_asked()
 
-  def path(name: str) -> files.Path | None:
-    return files.locate(config[name]) if config[name] else None
-
   # Whatever is wrong with the input is found before anything is written.
-  settings.check(config)
-  mesh = sharding.make_mesh(**config.mesh)
-  stories = stories_lib.load_stories(path('stories'))
-  dialogues = stories_lib.load_dialogues(path('neutral'))
-  texts = stories_lib.load_texts(path('chats'))
-  settings.check_corpus(config, stories, dialogues)
-  lm = load.load(config.model, config.dtype, mesh)
-  settings.check_model(config, lm, stories)
-  encoded = encode.corpus(config, lm, stories, dialogues)
+  sweep.check(config)
+  texts = stories_lib.load_texts(inputs_lib.path_of(config.chats))
+  inputs = inputs_lib.load_inputs(config)
+  lm, stories, dialogues = inputs.lm, inputs.stories, inputs.dialogues
+  map_geometry.check(config, stories.emotions)
+  sweep.check_model(config, lm, stories.emotions)
   chats = read.encode(lm, texts, config.chats or 'chats.jsonl')
   corpus = {
-      name: files.sha256(stories_lib.location(path(name), name))
+      name: inputs_lib.hash_of(config[name], name)
       for name in ('stories', 'neutral', 'chats')
   }
   runs.open_workdir(
@@ -59,7 +50,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   done('load')
   logging.info('%s in %s, %d layers', lm.name, lm.dtype, lm.config.num_layers)
 
-  capture_stories.run(config, workdir, lm, stories, encoded)
+  capture_stories.run(config, workdir, lm, stories, inputs.encoded)
   done('capture')
   build_vectors.run(config, workdir, lm, stories, dialogues)
   done('vectors')

@@ -1,4 +1,4 @@
-"""Whether a quickstart's settings can work, before anything is computed."""
+"""Whether settings of a capture can work, before anything is computed."""
 
 import ml_collections
 
@@ -6,7 +6,6 @@ from emojax import errors
 from emojax import steering
 from emojax.data import stories as stories_lib
 from emojax.experiments import limits
-from emojax.experiments import sweep
 from emojax.models import load
 
 # The least that each can be.
@@ -19,7 +18,6 @@ _LEAST = {
     'sketch': 1,
     'shuffles': 2,
     'standard_dialogues': 2,
-    'clusters': 2,
     'neutral_variance': 0,
 }
 _UNITS = ('story', 'cell')
@@ -38,20 +36,13 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.InputError(
         f'config.neutral_variance={config.neutral_variance}: must be below 1.'
     )
-  sweep.check(config)
 
 
 def check_corpus(
     config: ml_collections.ConfigDict,
-    stories: stories_lib.Stories,
     dialogues: tuple[stories_lib.Dialogue, ...],
 ) -> None:
-  """Refuses settings that this corpus is too small for."""
-  if config.clusters > len(stories.emotions):
-    raise errors.InputError(
-        f'config.clusters={config.clusters}: must be {len(stories.emotions)},'
-        ' the number of emotions, or less.'
-    )
+  """Refuses a corpus that is too small."""
   if len(dialogues) < _MIN_DIALOGUES:
     raise errors.InputError(
         f'config.neutral={config.neutral}: {len(dialogues)} dialogue(s); give'
@@ -60,12 +51,9 @@ def check_corpus(
 
 
 def check_model(
-    config: ml_collections.ConfigDict,
-    lm: load.LanguageModel,
-    stories: stories_lib.Stories,
+    config: ml_collections.ConfigDict, lm: load.LanguageModel
 ) -> None:
-  """Refuses a layer or prompts that this model has no room for."""
+  """Refuses a layer that this model does not have."""
   chosen = () if config.layer is None else (config.layer,)
   for layer in (*chosen, *config.keep_layers):
     steering.check_layer(layer, lm.config.num_layers)
-  sweep.check_model(config, lm, stories.emotions)

@@ -43,14 +43,7 @@ def run(
   files.write_json(
       workdir / NAME,
       {
-          'model': {
-              'uri': lm.uri,
-              'name': lm.name,
-              'layers': lm.config.num_layers,
-              'width': lm.config.width,
-              'dtype': lm.dtype,
-              'weights_sha256': lm.sha256,
-          },
+          'model': describe_model(lm),
           'layer': metadata['layer'],
           'numbers': [
               *headlines.held_out_numbers(held_out, metadata),
@@ -58,17 +51,33 @@ def run(
               *headlines.dose_numbers(dose),
               *headlines.reading_numbers(readings, expected),
           ],
-          'counts': {
-              'stories': sum(metadata['stories'].values()),
-              'stories_too_short': metadata['stories_too_short'],
-              'emotions': len(metadata['emotions']),
-              'topics': metadata['topics'],
-              'neutral_dialogues': metadata['neutral_dialogues'],
-              'chats_read': len(readings),
-              'generations': len(sweep),
-          },
+          'counts': count_corpus(metadata)
+          | {'chats_read': len(readings), 'generations': len(sweep)},
       },
   )
+
+
+def describe_model(lm: load.LanguageModel) -> dict[str, Any]:
+  """What a summary says of the model."""
+  return {
+      'uri': lm.uri,
+      'name': lm.name,
+      'layers': lm.config.num_layers,
+      'width': lm.config.width,
+      'dtype': lm.dtype,
+      'weights_sha256': lm.sha256,
+  }
+
+
+def count_corpus(metadata: dict[str, Any]) -> dict[str, int]:
+  """What a summary says of the size of the corpus."""
+  return {
+      'stories': sum(metadata['stories'].values()),
+      'stories_too_short': metadata['stories_too_short'],
+      'emotions': len(metadata['emotions']),
+      'topics': metadata['topics'],
+      'neutral_dialogues': metadata['neutral_dialogues'],
+  }
 
 
 def summarise_doses(

@@ -161,16 +161,17 @@ def check_room(
     prompts: dict[str, Prompt],
     new_tokens: int,
     words: Sequence[Sequence[int]],
+    section: str = 'config',
 ) -> None:
-  """Refuses a prompt that the model's context has no room for."""
+  """Refuses a prompt, of a section, that the context has no room for."""
   reply = max([new_tokens, *map(len, words)])
   for i, prompt in enumerate(prompts.values()):
     size = len(prompt.ids) + reply
     if size > lm.config.context:
       raise errors.InputError(
-          f'config.prompts[{i}] and {reply} new tokens are {size} tokens, more'
+          f'{section}.prompts[{i}] and {reply} new tokens are {size} tokens, more'
           f' than the context of the model ({lm.config.context}); shorten the'
-          ' prompt or lower config.new_tokens.'
+          f' prompt or lower {section}.new_tokens.'
       )
 
 

@@ -1,6 +1,6 @@
 """Rows of a grid -> lines of `sweep.jsonl`: texts, and what steering did."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 from typing import Any
 
@@ -11,6 +11,7 @@ from emojax import errors
 from emojax import hosts
 from emojax import statistics
 from emojax.data import batches
+from emojax.experiments import next_words
 from emojax.experiments import sweep_grid
 from emojax.models import decoding
 from emojax.models import engine
@@ -18,7 +19,6 @@ from emojax.models import load
 from emojax.models import prompts as prompts_lib
 from emojax.models import readback
 from emojax.models import sharding
-from emojax.models import words as words_lib
 
 Requests = Sequence[prompts_lib.Request]
 _DIGITS = 5
@@ -111,18 +111,6 @@ def run(
   ]
 
 
-def _batches(
-    lm: load.LanguageModel, requests: Requests, size: int
-) -> Iterator[tuple[list[int], list[int]]]:
-  """Indices of rows, batch by batch: those that count, and filled up."""
-  # Those with one prompt together, so that it is run once.
-  order = sorted(range(len(requests)), key=lambda i: requests[i].prompt)
-  size = sharding.round_up_rows(lm.mesh, min(size, len(requests)))
-  for start in range(0, len(order), size):
-    real = order[start : start + size]
-    yield real, real + real[:1] * (size - len(real))
-
-
 def _word_deltas(
     lm: load.LanguageModel, measures: Measures, requests: Requests, size: int
 ) -> list[dict[str, float] | None]:
@@ -130,31 +118,15 @@ def _word_deltas(
   if not measures.words:
     return [None] * len(requests)
   plain = {r.prompt: dataclasses.replace(r, terms=()) for r in requests}
-  base = _word_scores(lm, measures, list(plain.values()), size)
-  base = dict(zip(plain, base, strict=True))
-  scores = _word_scores(lm, measures, requests, size)
+  scores_of = lambda rows: next_words.log_probs(
+      lm, measures.bank, rows, measures.words, size
+  )
+  base = dict(zip(plain, scores_of(list(plain.values())), strict=True))
+  scores = scores_of(requests)
   return [
       _named(measures.emotions, score - base[request.prompt])
       for request, score in zip(requests, scores, strict=True)
   ]
-
-
-def _word_scores(
-    lm: load.LanguageModel, measures: Measures, requests: Requests, size: int
-) -> np.ndarray:
-  """Log-probabilities [N, W] of the words after each row's prompt."""
-  out = np.zeros((len(requests), len(measures.words)))
-  traits = prompts_lib.traits(requests)
-  room = max(map(len, measures.words))
-  for real, filled in _batches(lm, requests, size):
-    rows = prompts_lib.run(
-        lm, measures.bank, [requests[i] for i in filled], *traits, room=room
-    )
-    scores = words_lib.log_probs(
-        lm.model, lm.params, rows, measures.bank, measures.words
-    )
-    out[real] = hosts.fetch(scores)[: len(real)]
-  return out
 
 
 def _read_back(lm, measures, requests, written, settings):
@@ -163,7 +135,7 @@ def _read_back(lm, measures, requests, written, settings):
   traits = prompts_lib.traits(requests)
   if not traits[0]:  # No row is steered: read as if one were, by nothing.
     traits = (1, False)
-  for real, filled in _batches(lm, requests, settings.batch):
+  for real, filled in next_words.batches(lm, requests, settings.batch):
     got, counted = _read_batch(
         lm,
         measures,

@@ -102,6 +102,21 @@ def load(
   )
 
 
+def config_of(uri: str) -> config_lib.TransformerConfig:
+  """Fetches a model and reads its shape, not its weights.
+
+  Raises:
+    InputError: as `load` does.
+  """
+  location = sources.locate(uri)
+  if location.kind != 'converted':
+    return checkpoint.open_checkpoint(location.path).config
+  from emojax.models import converted  # See below.
+
+  with config_json.readable(f'{location.path}: {converted.NAME}'):
+    return config_json.read(converted.read_facts(location.path)['config_json'])
+
+
 def _load_converted(
     location: sources.Location, dtype: str, mesh: jax.sharding.Mesh
 ) -> LanguageModel:

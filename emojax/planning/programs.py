@@ -10,6 +10,7 @@ from emojax.models import capture
 from emojax.models import config as config_lib
 from emojax.models import sharding
 from emojax.models import taps
+from emojax.planning import paper
 from emojax.planning import program
 from emojax.planning import sweep
 
@@ -19,10 +20,16 @@ def of_run(
     model_config: config_lib.TransformerConfig,
     mesh: jax.sharding.Mesh,
 ) -> list[program.Program]:
-  """Returns the programs of a quickstart of `config.plan`'s size, and of its
-  probes."""
+  """Returns the programs of a run of `config.plan`'s size.
+
+  Of a quickstart those of its probes, too, which are a run of their own.
+  """
+  captured = _of_capture(config, model_config, mesh)
+  if config.experiment == 'paper':
+    return captured + paper.of_questions(config, model_config, mesh)
   return [
-      *_of_capture(config, model_config, mesh),
+      *captured,
+      _of_probes(config, model_config, mesh),
       *sweep.of_sweep(config, model_config, mesh),
   ]
 
@@ -47,15 +54,19 @@ def _of_capture(config, model_config, mesh) -> list[program.Program]:
           calls=calls,
           blocks=False,
       ),
-      program.Program(
-          'probe fit',
-          lambda _: _probe_fit(model_config, mesh, p.emotions, config.folds),
-          # XLA counts one evaluation at the start and one in the loop.
-          steps=p.evaluations // 2,
-          calls=p.fits,
-          blocks=False,
-      ),
   ]
+
+
+def _of_probes(config, model_config, mesh) -> program.Program:
+  p = config.plan
+  return program.Program(
+      'probe fit',
+      lambda _: _probe_fit(model_config, mesh, p.emotions, config.folds),
+      # XLA counts one evaluation at the start and one in the loop.
+      steps=p.evaluations // 2,
+      calls=p.fits,
+      blocks=False,
+  )
 
 
 def _capture(config, mesh, rows, width):

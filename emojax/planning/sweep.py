@@ -36,50 +36,68 @@ def of_sweep(
 ) -> list[program.Program]:
   """Returns the programs of a sweep of `config.plan`'s size."""
   s = sizes.of_config(config, model_config, mesh)
-  depth = model_config.num_layers
   sampling = sampling_lib.Sampling(
       config.temperature, config.top_k, config.top_p
   )
-  filters = (sampling.top_k > 0) + (sampling.top_p < 1)
   calls = -(-config.plan.generations // s.rows)
-  slots, text = 2 * s.prompt, s.prompt + s.new
   return [
-      program.Program(
-          'prefill',
-          lambda _: _prefill(s),
-          calls=calls,
-          blocks=False,
-          also=(
-              (lambda: _share(s), 1),
-              *_blocks(s, s.prompt, slots, depth - 2),
-          ),
-      ),
-      program.Program(
-          'decode',
-          lambda _: _decode(s, sampling),
-          steps=s.new,
-          calls=calls,
-          blocks=False,
-          # XLA lays the whole cache out anew, and counts that with each step.
-          itself=False,
-          also=(
-              (lambda: _decode(_one_block(s), sampling), 1),
-              *_blocks(s, 1, slots + s.new, depth - 1),
-              (lambda: _halving(s), filters * (_HALVINGS - 1)),
-          ),
-      ),
-      program.Program(
-          'divergence',
-          lambda _: _read_back(s),
-          calls=calls,
-          blocks=False,
-          also=(
-              # The lowest block once, the others with and without steering.
-              *_blocks(s, text, slots + s.new, 2 * depth - 1 - _LOOPS),
-              (lambda: _compare(s), s.new - 1),
-          ),
-      ),
+      prefill(s, calls, s.ring()),
+      decode(s, calls, sampling),
+      _divergence(s, calls),
   ]
+
+
+def prefill(s: sizes.Sizes, calls: int, held: Any = None) -> program.Program:
+  """Runs prompts, beside whatever else the devices hold meanwhile."""
+  depth, slots = s.model.num_layers, 2 * s.prompt
+  return program.Program(
+      'prefill',
+      lambda _: _prefill(s, held),
+      calls=calls,
+      blocks=False,
+      also=(
+          (lambda: _share(s), 1),
+          *_blocks(s, s.prompt, slots, depth - 2),
+      ),
+  )
+
+
+def decode(
+    s: sizes.Sizes, calls: int, sampling: sampling_lib.Sampling
+) -> program.Program:
+  """Writes texts after their prompts."""
+  filters = (sampling.top_k > 0) + (sampling.top_p < 1)
+  slots = 2 * s.prompt + s.new
+  return program.Program(
+      'decode',
+      lambda _: _decode(s, sampling),
+      steps=s.new,
+      calls=calls,
+      blocks=False,
+      # XLA lays the whole cache out anew, and counts that with each step.
+      itself=False,
+      also=(
+          (lambda: _decode(_one_block(s), sampling), 1),
+          *_blocks(s, 1, slots, s.model.num_layers - 1),
+          (lambda: _halving(s), filters * (_HALVINGS - 1)),
+      ),
+  )
+
+
+def _divergence(s: sizes.Sizes, calls: int) -> program.Program:
+  """Reads texts with and without steering."""
+  text, slots = s.prompt + s.new, 2 * s.prompt + s.new
+  return program.Program(
+      'divergence',
+      lambda _: _read_back(s),
+      calls=calls,
+      blocks=False,
+      also=(
+          # The lowest block once, the others with and without steering.
+          *_blocks(s, text, slots, 2 * s.model.num_layers - 1 - _LOOPS),
+          (lambda: _compare(s), s.new - 1),
+      ),
+  )
 
 
 def _one_block(s: sizes.Sizes) -> sizes.Sizes:
@@ -109,11 +127,11 @@ def _share(s: sizes.Sizes) -> Any:
   )
 
 
-def _prefill(s: sizes.Sizes) -> Any:
-  """The other blocks, of every row; meanwhile rows' places wait for them."""
+def _prefill(s: sizes.Sizes, held: Any) -> Any:
+  """The other blocks, of every row."""
   model, params = s.model_of()
   return _beside(
-      s.ring(),
+      held,
       functools.partial(prompts._part, model),
       params,
       s.stream(s.heads, s.prompt, 2 * s.prompt),

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from emojax.report import curves
 from emojax.report import labels
 
-_DIVERGING = (
+# From below 0, over 0, to above.
+DIVERGING = (
     (0.0, 'var(--negative)'),
     (0.5, 'var(--middle)'),
     (1.0, 'var(--positive)'),
@@ -99,10 +100,10 @@ def cosine_map(geometry: Mapping[str, Any]) -> go.Figure:
       y=names,
       zmin=-1,
       zmax=1,
-      colorscale=_DIVERGING,
+      colorscale=DIVERGING,
       xgap=1,
       ygap=1,
-      colorbar=_colorbar('cosine'),
+      colorbar=colorbar('cosine'),
       hovertemplate='%{y} and %{x}<br>cosine %{z:.3f}<extra></extra>',
   )
   ticks = {
@@ -143,8 +144,8 @@ def scatter(geometry: Mapping[str, Any]) -> go.Figure:
       'color': values,
       'cmin': -bound,
       'cmax': bound,
-      'colorscale': _DIVERGING,
-      'colorbar': _colorbar('valence'),
+      'colorscale': DIVERGING,
+      'colorbar': colorbar('valence'),
   }
   hover = '%{text}<br>component 1: %{x:.3f}<br>component 2: %{y:.3f}'
   for name, rows, marker, tail in (
@@ -214,7 +215,8 @@ def plain(text: str) -> str:
   return html.escape(text, quote=False)
 
 
-def _colorbar(title: str) -> dict[str, Any]:
+def colorbar(title: str) -> dict[str, Any]:
+  """Returns a horizontal colour bar below a figure."""
   return {
       'title': {'text': title, 'side': 'right', 'font': {'size': 12}},
       'orientation': 'h',

@@ -133,6 +133,7 @@ def _render(views: dict[str, View], template: str) -> str:
   }
   return environment.get_template(template).render(
       **views,
+      views=views,
       data=_rounded(data),
       css=_part('page.css'),
       scripts=scripts,

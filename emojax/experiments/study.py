@@ -1,0 +1,224 @@
+"""What the questions of a paper run have in common: a model and its vectors."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from emojax import files
+from emojax import hosts
+from emojax import steering
+from emojax import vectors as vectors_lib
+from emojax.data import stories as stories_lib
+from emojax.experiments import build_vectors
+from emojax.experiments import capture_stories
+from emojax.experiments import map_geometry
+from emojax.experiments import passes
+from emojax.models import load
+from emojax.models import sharding
+
+Pools = Sequence[np.ndarray]  # Of each text, [T] bool.
+_SITES = ('resid_post/norm', 'resid_post/project')
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+  """A model, its emotion vectors, and the controls that go with every reading.
+
+  Attributes:
+    config: of the run.
+    workdir: with `activations.safetensors` and `vectors.safetensors` in it.
+    lm: the model.
+    stories: that the vectors are made of.
+    dialogues: the neutral ones.
+    arrays: of `vectors.safetensors`.
+    metadata: of the same file.
+  """
+
+  config: ml_collections.ConfigDict
+  workdir: files.Path
+  lm: load.LanguageModel
+  stories: stories_lib.Stories
+  dialogues: tuple[stories_lib.Dialogue, ...]
+  arrays: dict[str, np.ndarray]
+  metadata: dict[str, Any]
+
+  @property
+  def emotions(self) -> list[str]:
+    return self.metadata['emotions']
+
+  @property
+  def layer(self) -> int:
+    """Where readings are reported: chosen on stories, not on what is read."""
+    return self.metadata['layer']
+
+  @property
+  def band(self) -> tuple[int, ...]:
+    """The middle layers, 40 to 60 % of the depth, that are steered together."""
+    depth = self.lm.config.num_layers
+    return tuple(range(int(0.4 * depth), int(0.6 * depth) + 1))
+
+  @property
+  def places(self) -> dict[str, slice]:
+    """Where emotions, shuffled and random directions lie in `directions`."""
+    ends = np.cumsum(
+        [
+            0,
+            len(self.emotions),
+            len(self.arrays['shuffled']),
+            self.config.random_directions,
+        ]
+    ).tolist()
+    names = ('emotions', 'shuffled', 'random')
+    return {n: slice(a, b) for n, a, b in zip(names, ends, ends[1:])}
+
+  @property
+  def names(self) -> list[str]:
+    """Of the directions: emotions, `shuffled_0` and so on, `random_0`..."""
+    return list(self.emotions) + [
+        f'{kind}_{i}'
+        for kind in ('shuffled', 'random')
+        for i in range(self.places[kind].stop - self.places[kind].start)
+    ]
+
+  @functools.cached_property
+  def directions(self) -> np.ndarray:
+    """[A, L, D] unit vectors: the emotions', then the controls (`places`)."""
+    _, depth, width = self.arrays['vectors'].shape
+    drawn = steering.random_directions(
+        self.config.seed, self.config.random_directions, depth, width
+    )
+    every = (self.arrays['vectors'], self.arrays['shuffled'], drawn)
+    return vectors_lib.unit(np.concatenate(every)).astype(np.float32)
+
+  @functools.cached_property
+  def bank(self) -> jax.Array:
+    """`directions`, each as long as its layer's mean residual norm; on devices.
+
+    With it strengths are fractions of that norm.
+    """
+    scaled = steering.scaled_directions(
+        self.directions, self.arrays['resid_norm']
+    )
+    return sharding.replicate(self.lm.mesh, scaled)
+
+  @functools.cached_property
+  def captured(self) -> dict[str, np.ndarray]:
+    """`activations.safetensors`: sums or means of the stories."""
+    return files.read_arrays(self.workdir / capture_stories.NAME)[0]
+
+  @functools.cached_property
+  def embed_vectors(self) -> np.ndarray:
+    """[E, D]: emotion vectors made of token embeddings, a control."""
+    return map_geometry.embed_vectors(self.workdir, self.stories)
+
+  def index(self, names: Sequence[str]) -> list[int]:
+    return [self.emotions.index(name) for name in names]
+
+  def known(self, rows: Sequence[Any]) -> list[Any]:
+    """The rows whose `emotion` has a vector."""
+    return [row for row in rows if row.emotion in self.emotions]
+
+
+def read(
+    study: Study,
+    ids: Sequence[Sequence[int]],
+    pools: Mapping[str, Pools],
+    label: str,
+    directions: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+  """Reads texts: mean cosines over some of their tokens, all layers.
+
+  Args:
+    study: the model and its directions.
+    ids: N texts.
+    pools: by name, of each text the tokens that are averaged, [T] bool with at
+      least one True.
+    label: of the progress bar.
+    directions: [A, L, D] unit vectors; `study.directions` if None.
+
+  Returns:
+    By name, [N, L, A] float32.
+  """
+  directions = study.directions if directions is None else directions
+  size, depth, _ = directions.shape
+  out = np.zeros((len(pools), len(ids), depth, size), np.float32)
+  bank = sharding.replicate(study.lm.mesh, directions)
+  planned = passes.plan(study.lm, ids, study.config.batch)
+  for batch, got in passes.over(
+      study.lm, ids, None, planned, _SITES, label, bank
+  ):
+    real = batch.rows >= 0
+    weights = np.zeros(
+        (len(pools), len(real), got[_SITES[0]].shape[-1]), np.float32
+    )
+    for p, pool in enumerate(pools.values()):
+      for row in np.flatnonzero(real):
+        own = np.asarray(pool[batch.rows[row]], bool)
+        weights[p, row, : len(own)] = own / own.sum()
+    # Pooled there: of all tokens of all layers little is wanted here.
+    mean = _pooled(
+        *(got[site] for site in _SITES),
+        sharding.put(study.lm.mesh, ('', 'B', 'T'), weights),
+    )
+    out[:, batch.rows[real]] = hosts.fetch(mean)[:, real]
+  return dict(zip(pools, out, strict=True))
+
+
+@jax.jit
+def _pooled(norm: jax.Array, project: jax.Array, weights: jax.Array):
+  """[L, B, T], [L, B, T, A], P weights [P, B, T] -> cosines [P, B, L, A]."""
+  cosine = project / jnp.maximum(norm, 1e-12)[..., None]
+  return jnp.einsum('LBTA,PBT->PBLA', cosine, weights, precision='highest')
+
+
+def read_tokens(
+    study: Study, ids: Sequence[Sequence[int]], label: str
+) -> list[np.ndarray]:
+  """Reads every token of texts: N of [L, T, A] cosines, for a few texts."""
+  out: list[Any] = [None] * len(ids)
+  for i, cosine in build_vectors.read_cosines(
+      study.lm, ids, study.directions, study.config.batch, label
+  ):
+    out[i] = cosine
+  return out
+
+
+def activations(
+    study: Study, ids: Sequence[Sequence[int]], pools: Pools, label: str
+) -> np.ndarray:
+  """Mean residual streams over some tokens of texts: [N, L, D] float32."""
+  return _means(study, ids, pools, 'resid_post/mean', label)
+
+
+def embed_read(
+    study: Study, ids: Sequence[Sequence[int]], pools: Pools
+) -> np.ndarray:
+  """What words alone would read: [N, E] cosines of mean token embeddings.
+
+  With the emotion vectors that are made of token embeddings, too.
+  """
+  means = _means(study, ids, pools, 'embed/mean', 'Embedding')
+  return vectors_lib.unit(means) @ vectors_lib.unit(study.embed_vectors).T
+
+
+def _means(study, ids, pools, site, label) -> np.ndarray:
+  """[N, L, D] of blocks, [N, D] of the embedding."""
+  planned = passes.plan(study.lm, ids, study.config.batch)
+  pools = [np.asarray(pool, np.float32) for pool in pools]
+  depth, width = study.lm.config.num_layers, study.lm.config.width
+  in_blocks = site.startswith('resid')
+  out = np.zeros(
+      (len(ids), *((depth,) if in_blocks else ()), width), np.float32
+  )
+  for batch, got in passes.over(study.lm, ids, pools, planned, (site,), label):
+    mean = hosts.fetch(got[site])
+    real = batch.rows >= 0
+    rows = mean[:, real].swapaxes(0, 1) if in_blocks else mean[real]
+    out[batch.rows[real]] = rows
+  return out

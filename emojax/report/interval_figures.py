@@ -1,0 +1,56 @@
+"""Figures of estimates with their intervals, a line of text each."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from emojax.report import curves
+from emojax.report import figures
+
+
+def intervals(
+    names: Sequence[str],
+    series: Sequence[tuple[str, str, str, Sequence[curves.Point | None]]],
+    title: str,
+    marked: float,
+) -> go.Figure:
+  """Returns marks with intervals.
+
+  Args:
+    names: from above.
+    series: a label, a colour, a symbol and an estimate a name; None draws none.
+    title: of the horizontal axis.
+    marked: where a line is drawn, such as chance.
+  """
+  height = 130 + 34 * max(len(names), 4)
+  figure = curves.empty(title, '', height=height, aspect=height / 300)
+  for label, colour, symbol, points in series:
+    known = [(n, p) for n, p in zip(names, points, strict=True) if p]
+    ends = {
+        end: [
+            0 if p[end] is None else abs(p[end] - p['value']) for _, p in known
+        ]
+        for end in ('low', 'high')
+    }
+    figure.add_scatter(
+        x=[p['value'] for _, p in known],
+        y=[figures.plain(name) for name, _ in known],
+        name=label,
+        mode='markers',
+        marker={'color': colour, 'size': 9, 'symbol': symbol},
+        error_x={
+            'type': 'data',
+            'symmetric': False,
+            'array': ends['high'],
+            'arrayminus': ends['low'],
+            'color': colour,
+            'thickness': 1.5,
+            'width': 3,
+        },
+        text=[f'n {p["n"]}' for _, p in known],
+        hovertemplate='%{y}: %{x:.3f}, %{text}<extra>%{fullData.name}</extra>',
+    )
+  figure.add_vline(x=marked, line={'color': curves.MUTED, 'dash': 'dot'})
+  figure.update_yaxes(type='category', autorange='reversed', showgrid=False)
+  figure.update_layout(hovermode='closest')
+  return figure
