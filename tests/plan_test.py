@@ -29,6 +29,8 @@ SIZES = {
     'gemma3_27b': 27.01,
     'llama3_70b': 70.55,
     'qwen3_32b': 32.76,
+    'paper_gemma3_27b': 27.01,
+    'paper_llama33_70b': 70.55,
 }
 SMALL = published.CONFIGS['hf:Qwen/Qwen3-32B'] | {
     'hidden_size': 256,
@@ -136,6 +138,28 @@ def test_the_work_of_a_sweep_is_two_for_each_weight_and_token(
   expected += 2 * c.width * c.vocab_size * rows * unembedded
   got = _counts(_program(name)).flops
   assert got == pytest.approx(expected / devices, rel=0.1)
+
+
+@needs_compiler
+def test_the_work_of_questions_is_that_of_their_prompts():
+  """Read along every direction at all layers, or up to the next word."""
+  c, rows, devices = _tiny(), 8, 4
+  config = tiny_model.config('paper_gemma3_27b')
+  config.batch = config.sweep_batch = rows
+  config.plan.update(emotions=5, reading_tokens=32, prompt_tokens=16)
+  mesh = chips.mesh('v5e:2x2', data=-1, model=2, fsdp=1)
+  found = {x.name: x for x in programs.of_run(config, c, mesh)}
+  assert list(found) == [
+      'capture', 'cell sums', 'reading', 'prefill', 'next words', 'decode',
+  ]  # fmt: skip
+  bank = 5 + config.random_directions + config.shuffled_directions
+  along = 2 * rows * 32 * c.width * bank
+  block = _block_flops(c, rows * 32, 32)
+  # Projections are not cut over `model`: each of its two chips has all.
+  expected = 4 * (block / devices + along / 2)
+  assert _counts(found['reading']).flops == pytest.approx(expected, rel=0.1)
+  expected = 2 * c.width * c.vocab_size * rows / devices
+  assert _counts(found['next words']).flops == pytest.approx(expected, rel=0.1)
 
 
 @needs_compiler
