@@ -148,6 +148,7 @@ def get_config() -> ml_collections.ConfigDict:
       asides='',
       dialogues='',  # With an emotion behind another.
       folds=4,
+      per_emotion=0,  # Scenarios; 0: all.
       repeats=2,  # Dialogues after each scenario, of different folds.
       stories=24,  # Of an emotion at most.
       # Scikit-learn's C: that of the numbers, and others to compare with.
@@ -173,7 +174,7 @@ def get_config() -> ml_collections.ConfigDict:
       ladders=section(wordings=1),
       speakers=section(permutations=50),
       deflection=section(permutations=50),
-      mixed_probe=section(repeats=1, shuffles=4, layers=3),
+      mixed_probe=section(per_emotion=4, shuffles=4, layers=3),
       preferences=section(
           activities_per_category=3,
           steer=2,

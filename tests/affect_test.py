@@ -10,11 +10,11 @@ import tiny_model
 
 from emojax import errors
 from emojax import files
-from emojax.experiments import affect_axes
-from emojax.experiments import affect_clusters
-from emojax.experiments import flat_map
-from emojax.experiments import one_layer
-from emojax.experiments import self_ratings
+from emojax.experiments.measures import affect_axes
+from emojax.experiments.measures import affect_clusters
+from emojax.experiments.measures import flat_map
+from emojax.experiments.measures import one_layer
+from emojax.experiments.measures import self_ratings
 from emojax.experiments.questions import affect
 from emojax.report.questions import affect as shown
 

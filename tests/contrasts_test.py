@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from emojax.experiments import bindings
-from emojax.experiments import minimal_pairs
-from emojax.experiments import negations
-from emojax.experiments import prompt_readings
-from emojax.experiments import swap_readings
+from emojax.experiments.measures import bindings
+from emojax.experiments.measures import minimal_pairs
+from emojax.experiments.measures import negations
+from emojax.experiments.measures import prompt_readings
+from emojax.experiments.measures import swap_readings
 
 E, L = 5, 3
 

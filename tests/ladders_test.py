@@ -6,7 +6,7 @@ import scipy.stats
 
 from emojax import ladders
 from emojax.data import prompt_sets
-from emojax.experiments import ladder_rows
+from emojax.experiments.measures import ladder_rows
 
 VALUES = (2, 7, 14, 25, 50, 100)
 NAMES = ('sad', 'calm')

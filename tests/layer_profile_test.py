@@ -11,9 +11,9 @@ import tiny_model
 from emojax import errors
 from emojax import stability
 from emojax.data import tokens
-from emojax.experiments import layer_agreement
-from emojax.experiments import logit_lens
-from emojax.experiments import relabelled
+from emojax.experiments.measures import layer_agreement
+from emojax.experiments.measures import logit_lens
+from emojax.experiments.measures import relabelled
 from emojax.experiments.questions import layer_profile
 from emojax.report.questions import layer_profile as shown
 

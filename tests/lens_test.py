@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_model
 
-from emojax.experiments import logit_lens
+from emojax.experiments.measures import logit_lens
 from emojax.models import lens
 
 SIZE = tiny_model.CONFIG.vocab_size

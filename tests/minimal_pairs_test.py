@@ -7,7 +7,7 @@ import tokenizers
 
 from emojax.data import prompt_sets
 from emojax.data import tokens
-from emojax.experiments import minimal_pairs
+from emojax.experiments.measures import minimal_pairs
 
 WORDS = ('took', 'mg', 'and', 'sleep', 'well', 'now', '?', 'Q', 'A', ':')
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emojax.data import chats
-from emojax.experiments import most_active
+from emojax.experiments.measures import most_active
 
 EMOTIONS = ('happy', 'sad')
 T = 12

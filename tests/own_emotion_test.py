@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emojax.experiments import own_emotion
+from emojax.experiments.measures import own_emotion
 
 SIZE, TEXTS, SETS, LAYERS = 8, 3, 6, 4
 MEASURES = {'top1', 'topk', 'percentile', 'contrast'}

@@ -16,7 +16,7 @@ from emojax import statistics
 from emojax import steering
 from emojax.experiments import numbers
 from emojax.experiments import paper
-from emojax.experiments import preference_steering
+from emojax.experiments.measures import preference_steering
 from emojax.experiments.questions import preferences as question
 from emojax.report.questions import preferences as report
 

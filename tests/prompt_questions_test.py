@@ -12,11 +12,11 @@ import tiny_model
 
 from emojax import errors
 from emojax.data import prompt_sets
-from emojax.experiments import minimal_pairs
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
-from emojax.experiments import swap_readings
-from emojax.experiments import turn_readings
+from emojax.experiments.measures import minimal_pairs
+from emojax.experiments.measures import prompt_readings
+from emojax.experiments.measures import swap_readings
+from emojax.experiments.measures import turn_readings
 
 QUESTIONS = ('implicit', 'ladders', 'turns', 'contrasts')
 PROBES = ('happy', 'angry', 'proud')

@@ -48,9 +48,11 @@ def _sources(name):
   yield path
   for node in ast.walk(_tree(path)):
     if isinstance(node, ast.ImportFrom):
-      if node.module == 'emojax.experiments':
+      start, _, folder = node.module.partition('emojax.experiments')
+      if not start and folder in ('', '.measures'):
         for alias in node.names:
-          yield ROOT / 'experiments' / f'{alias.name}.py'
+          inside = ROOT / 'experiments' / folder.strip('.')
+          yield inside / f'{alias.name}.py'
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import pytest
 import tiny_model
 
 from emojax import errors
-from emojax.experiments import scenes
+from emojax.experiments.measures import scenes
 from emojax.models import load
 
 MESSAGES = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emojax.experiments import summarise_wild
+from emojax.experiments.measures import summarise_wild
 
 
 def test_retrieval_counts_best_passages_of_transcripts_about_an_emotion():

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from emojax.experiments import training_shifts
+from emojax.experiments.measures import training_shifts
 
 PUBLISHED = pathlib.Path(__file__).parent / 'published'
 N, E = 60, 30

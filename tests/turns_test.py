@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emojax.experiments import turn_readings
+from emojax.experiments.measures import turn_readings
 
 N, L, E, SETS = 40, 2, 5, 8
 

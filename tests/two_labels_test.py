@@ -10,8 +10,8 @@ import tiny_model
 
 from emojax import errors
 from emojax import mixed
-from emojax.experiments import mixed_items
 from emojax.experiments import numbers as numbers_lib
+from emojax.experiments.measures import mixed_items
 from emojax.experiments.questions import deflection
 from emojax.experiments.questions import mixed_probe
 from emojax.experiments.questions import speakers
@@ -268,6 +268,8 @@ def test_too_few_emotions_with_vectors_leave_a_question_out(question, study):
         (speakers, 'permutations', 1, 'must be 2 or more'),
         (deflection, 'variance', 1.0, 'must be between 0 and 1'),
         (mixed_probe, 'folds', 1, 'must be 2 or more'),
+        (mixed_probe, 'repeats', 1, 'must be 2 or more'),
+        (mixed_probe, 'repeats', 3, 'no more than config.mixed_probe.folds=2'),
         (mixed_probe, 'folds', 5, 'there are 4 scenarios of happy; lower it'),
         (mixed_probe, 'inverse_penalties', (0.1, 0.0), 'above 0'),
     ],

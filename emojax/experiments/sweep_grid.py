@@ -169,9 +169,9 @@ def check_room(
     size = len(prompt.ids) + reply
     if size > lm.config.context:
       raise errors.InputError(
-          f'{section}.prompts[{i}] and {reply} new tokens are {size} tokens, more'
-          f' than the context of the model ({lm.config.context}); shorten the'
-          f' prompt or lower {section}.new_tokens.'
+          f'{section}.prompts[{i}] and {reply} new tokens are {size} tokens,'
+          f' more than the context of the model ({lm.config.context}); shorten'
+          f' the prompt or lower {section}.new_tokens.'
       )
 
 

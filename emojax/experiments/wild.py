@@ -23,11 +23,11 @@ from emojax.experiments import build_vectors
 from emojax.experiments import encode as encode_lib
 from emojax.experiments import inputs
 from emojax.experiments import limits
-from emojax.experiments import most_active
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import passes
 from emojax.experiments import read as read_lib
-from emojax.experiments import summarise_wild
+from emojax.experiments.measures import most_active
+from emojax.experiments.measures import summarise_wild
 from emojax.models import load
 from emojax.models import sharding
 from emojax.report import wild_page

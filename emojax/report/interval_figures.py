@@ -22,7 +22,7 @@ def intervals(
     title: of the horizontal axis.
     marked: where a line is drawn, such as chance.
   """
-  height = 130 + 34 * max(len(names), 4)
+  height = 140 + 44 * max(len(names), 4)
   figure = curves.empty(title, '', height=height, aspect=height / 300)
   for label, colour, symbol, points in series:
     known = [(n, p) for n, p in zip(names, points, strict=True) if p]
@@ -37,6 +37,8 @@ def intervals(
         y=[figures.plain(name) for name, _ in known],
         name=label,
         mode='markers',
+        orientation='h',
+        offsetgroup=label,
         marker={'color': colour, 'size': 9, 'symbol': symbol},
         error_x={
             'type': 'data',
@@ -52,5 +54,6 @@ def intervals(
     )
   figure.add_vline(x=marked, line={'color': curves.MUTED, 'dash': 'dot'})
   figure.update_yaxes(type='category', autorange='reversed', showgrid=False)
-  figure.update_layout(hovermode='closest')
+  # Side by side, where they would cover each other.
+  figure.update_layout(hovermode='closest', scattermode='group')
   return figure

@@ -16,14 +16,14 @@ from emojax import geometry
 from emojax import statistics
 from emojax.data import norms as norms_lib
 from emojax.data import valence as valence_lib
-from emojax.experiments import affect_axes
-from emojax.experiments import affect_clusters
-from emojax.experiments import affect_numbers
-from emojax.experiments import flat_map
 from emojax.experiments import inputs
-from emojax.experiments import one_layer
-from emojax.experiments import self_ratings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import affect_axes
+from emojax.experiments.measures import affect_clusters
+from emojax.experiments.measures import affect_numbers
+from emojax.experiments.measures import flat_map
+from emojax.experiments.measures import one_layer
+from emojax.experiments.measures import self_ratings
 from emojax.models import load
 
 NAME = 'affect'

@@ -14,14 +14,14 @@ import scipy.stats
 from emojax import errors
 from emojax import swaps
 from emojax.data import prompt_sets
-from emojax.experiments import bindings as bindings_lib
 from emojax.experiments import inputs
-from emojax.experiments import minimal_pairs
-from emojax.experiments import negations
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
-from emojax.experiments import swap_readings
+from emojax.experiments.measures import bindings as bindings_lib
+from emojax.experiments.measures import minimal_pairs
+from emojax.experiments.measures import negations
+from emojax.experiments.measures import prompt_readings
+from emojax.experiments.measures import swap_readings
 from emojax.models import load
 
 NAME = 'contrasts'

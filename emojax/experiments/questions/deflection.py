@@ -11,12 +11,12 @@ from emojax import effects
 from emojax import errors
 from emojax import vectors as vectors_lib
 from emojax.data import dialogues
-from emojax.experiments import compare_kinds
 from emojax.experiments import inputs
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
-from emojax.experiments import scenes
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import compare_kinds
+from emojax.experiments.measures import prompt_readings
+from emojax.experiments.measures import scenes
 from emojax.models import load
 
 NAME = 'deflection'
@@ -110,12 +110,12 @@ def run(study: study_lib.Study, prepared: Prepared) -> dict[str, Any]:
       'guesses': guesses,
       **compare_kinds.contents(found, len(names)),
       'numbers': [
+          *_accuracies(here, guesses, len(names)),
           _retained_number(kept),
           *(
               compare_kinds.number(found, f'{NAME}_{pair}', label, pair)
               for pair, label in _LABELS.items()
           ),
-          *_accuracies(here, guesses, len(names)),
       ],
   }
 

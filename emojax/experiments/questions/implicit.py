@@ -11,9 +11,9 @@ from emojax.data import chats
 from emojax.data import prompt_sets
 from emojax.experiments import inputs
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import own_emotion
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import own_emotion
+from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 NAME = 'implicit'

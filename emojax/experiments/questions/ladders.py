@@ -11,10 +11,10 @@ from emojax import statistics
 from emojax.data import chats
 from emojax.data import prompt_sets
 from emojax.experiments import inputs
-from emojax.experiments import ladder_numbers
-from emojax.experiments import ladder_rows
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import ladder_numbers
+from emojax.experiments.measures import ladder_rows
+from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 NAME = 'ladders'

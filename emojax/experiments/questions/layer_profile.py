@@ -9,12 +9,12 @@ from typing import Any
 
 from emojax import files
 from emojax.experiments import build_vectors
-from emojax.experiments import layer_agreement
 from emojax.experiments import limits
-from emojax.experiments import logit_lens
 from emojax.experiments import numbers
-from emojax.experiments import other_stories
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import layer_agreement
+from emojax.experiments.measures import logit_lens
+from emojax.experiments.measures import other_stories
 from emojax.models import load
 
 NAME = 'layer_profile'

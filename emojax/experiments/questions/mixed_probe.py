@@ -7,11 +7,11 @@ import ml_collections
 import numpy as np
 
 from emojax import errors
-from emojax.experiments import mixed_fits
-from emojax.experiments import mixed_items
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import mixed_fits
+from emojax.experiments.measures import mixed_items
+from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 NAME = mixed_items.NAME
@@ -39,9 +39,22 @@ def prepare(
 ) -> mixed_items.Encoded:
   """Loads scenarios and dialogues, and puts them together."""
   prompt_readings.check_least(
-      config, NAME, folds=2, repeats=1, stories=1, shuffles=2, layers=1
+      config,
+      NAME,
+      folds=2,
+      repeats=2,
+      per_emotion=0,
+      stories=1,
+      shuffles=2,
+      layers=1,
   )
-  penalties = tuple(config.mixed_probe.inverse_penalties)
+  own = config.mixed_probe
+  if own.repeats > own.folds:
+    raise errors.InputError(
+        f'config.mixed_probe.repeats={own.repeats}: must be no more than'
+        f' config.mixed_probe.folds={own.folds}.'
+    )
+  penalties = tuple(own.inverse_penalties)
   if not penalties or not all(0 < c < np.inf for c in penalties):
     raise errors.InputError(
         f'config.mixed_probe.inverse_penalties={penalties}: give numbers above'

@@ -16,7 +16,7 @@ from emojax.data import prompt_sets
 from emojax.experiments import encode
 from emojax.experiments import inputs
 from emojax.experiments import study as study_lib
-from emojax.experiments import training_shifts
+from emojax.experiments.measures import training_shifts
 from emojax.models import load
 
 NAME = 'post_training'

@@ -19,9 +19,9 @@ from emojax.data import choices
 from emojax.data import stories as stories_lib
 from emojax.experiments import encode
 from emojax.experiments import inputs
-from emojax.experiments import preference_numbers
-from emojax.experiments import preference_steering
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import preference_numbers
+from emojax.experiments.measures import preference_steering
 from emojax.models import load
 
 NAME = 'preferences'

@@ -14,12 +14,12 @@ from emojax import vectors as vectors_lib
 from emojax.data import dialogues
 from emojax.data import norms as norms_lib
 from emojax.data import valence as valence_lib
-from emojax.experiments import compare_kinds
 from emojax.experiments import inputs
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
-from emojax.experiments import scenes
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import compare_kinds
+from emojax.experiments.measures import prompt_readings
+from emojax.experiments.measures import scenes
 from emojax.models import load
 
 NAME = 'speakers'

@@ -6,8 +6,8 @@ from typing import Any
 from emojax import steering
 from emojax.experiments import limits
 from emojax.experiments import study as study_lib
-from emojax.experiments import summarise_wild
 from emojax.experiments import wild
+from emojax.experiments.measures import summarise_wild
 from emojax.models import load
 
 NAME = 'wild'

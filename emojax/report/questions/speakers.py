@@ -23,14 +23,11 @@ _NEAREST = 3
 
 def view(data: dict[str, Any]) -> dict[str, Any]:
   """Returns what the page has of it."""
-  map_of = lambda key, unit: maps.square(
-      data[key], data['kinds'], data['kinds'], unit
-  )
   drawn = {
       f'{NAME}-present': _layers(data, _OWN),
       f'{NAME}-other': _layers(data, _OTHER),
-      f'{NAME}-cosine': map_of('cosine', 'cosine'),
-      f'{NAME}-structure': map_of('structure', 'r'),
+      f'{NAME}-cosine': _map(data, 'cosine', 'cosine'),
+      f'{NAME}-structure': _map(data, 'structure', 'r'),
   }
   band = ' Bands: jackknife over dialogues, and the central 95 % of the first'
   band += ' line with shuffled labels.'
@@ -73,6 +70,14 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
           _nearest(data),
       ],
   }
+
+
+def _map(data: dict[str, Any], key: str, unit: str) -> go.Figure:
+  figure = maps.square(data[key], data['kinds'], data['kinds'], unit)
+  # Their names are longer than cells are wide.
+  figure.update_xaxes(tickangle=-90)
+  figure.update_layout(height=460)
+  return figure
 
 
 def _layers(data: dict[str, Any], lines) -> go.Figure:

@@ -7,8 +7,8 @@ import numpy as np
 
 from emojax import stability
 from emojax import statistics
-from emojax.experiments import relabelled
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import relabelled
 
 Estimate = statistics.Estimate
 

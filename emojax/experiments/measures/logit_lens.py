@@ -12,8 +12,8 @@ from emojax import statistics
 from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.experiments import passes
-from emojax.experiments import relabelled
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import relabelled
 from emojax.models import lens
 from emojax.models import load
 

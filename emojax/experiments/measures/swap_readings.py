@@ -7,12 +7,12 @@ import numpy as np
 
 from emojax import resampling
 from emojax import statistics
-from emojax.experiments import bindings
-from emojax.experiments import minimal_pairs
-from emojax.experiments import negations
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import bindings
+from emojax.experiments.measures import minimal_pairs
+from emojax.experiments.measures import negations
+from emojax.experiments.measures import prompt_readings
 
 # By kind, `prompt_readings.KINDS`, and 'embedding' where that was read: of N
 # items what a swap does to their readings, [..., N, L] or [N, 1].

@@ -10,7 +10,7 @@ from emojax import geometry
 from emojax import permutations
 from emojax import resampling
 from emojax import statistics
-from emojax.experiments import one_layer
+from emojax.experiments.measures import one_layer
 
 _LEAST = 4  # Emotions.
 

@@ -10,7 +10,7 @@ from emojax import agreement
 from emojax import resampling
 from emojax import statistics
 from emojax.data import chats
-from emojax.experiments import prompt_readings
+from emojax.experiments.measures import prompt_readings
 from emojax.models import engine
 from emojax.models import load
 from emojax.models import prompts as prompts_lib

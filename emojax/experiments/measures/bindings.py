@@ -10,7 +10,7 @@ from emojax import swaps
 from emojax.data import chats
 from emojax.data import places
 from emojax.data import prompt_sets
-from emojax.experiments import prompt_readings
+from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 # In words, for labels.

@@ -16,7 +16,7 @@ from emojax.data import chats
 from emojax.data import dialogues
 from emojax.data import stories as stories_lib
 from emojax.experiments import inputs
-from emojax.experiments import scenes
+from emojax.experiments.measures import scenes
 from emojax.models import load
 
 NAME = 'mixed_probe'
@@ -101,7 +101,12 @@ def load_all(
   ]
   if len(names) < MIN_EMOTIONS:
     return Encoded(names, _items([]), [], [])
-  by_emotion = {e: [s.text for s in scenarios if s.emotion == e] for e in names}
+  by_emotion = {
+      e: [s.text for s in scenarios if s.emotion == e][
+          : own.per_emotion or None
+      ]
+      for e in names
+  }
   _check_enough(own, by_emotion, fillers)
   lines = _hidden(hidden, names, own.folds)
   for condition in UNEXPRESSED:
@@ -109,7 +114,11 @@ def load_all(
   system = scenes.takes_system(lm.tokenizer)
   encoded = [
       scenes.scene(
-          lm, x['messages'], f'{NAME}: {x["cluster"]}', x['scenario'], system
+          lm,
+          x['messages'],
+          f'config.{NAME}: {x["cluster"]}',
+          x['scenario'],
+          system,
       )
       for x in lines
   ]

@@ -9,8 +9,8 @@ from emojax import resampling
 from emojax import stability
 from emojax import statistics
 from emojax.experiments import passes
-from emojax.experiments import relabelled
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import relabelled
 
 _DRAWS = 1000  # Of emotions, for the interval of a similarity.
 _SHARE = 5  # A control is a mean over shuffles: a fifth of the draws do.

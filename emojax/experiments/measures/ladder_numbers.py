@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from emojax import statistics
-from emojax.experiments import ladder_rows
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import ladder_rows
+from emojax.experiments.measures import prompt_readings
 
 _MATCHED = 'the same numbers where they mean nothing'
 _FOLLOW = 'Readings before the reply follow the number'

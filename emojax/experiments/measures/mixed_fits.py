@@ -10,9 +10,9 @@ from emojax import mixed
 from emojax import probe_selection
 from emojax import statistics
 from emojax.experiments import fit_probes
-from emojax.experiments import mixed_items
-from emojax.experiments import scenes
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import mixed_items
+from emojax.experiments.measures import scenes
 
 GROUPS = {name: (name,) for name in mixed_items.CONDITIONS} | {
     'unexpressed': mixed_items.UNEXPRESSED

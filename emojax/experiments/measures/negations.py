@@ -8,7 +8,7 @@ import numpy as np
 from emojax import swaps
 from emojax.data import chats
 from emojax.data import places
-from emojax.experiments import prompt_readings
+from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 FORMS = ('affirmed', 'negated')

@@ -10,7 +10,7 @@ from emojax import readings
 from emojax import resampling
 from emojax import statistics
 from emojax.experiments import numbers as numbers_lib
-from emojax.experiments import prompt_readings
+from emojax.experiments.measures import prompt_readings
 
 FORMS = ('raw', 'centred', 'standardised')
 UNITS = {

@@ -9,8 +9,8 @@ import numpy as np
 from emojax import axes
 from emojax import geometry
 from emojax import statistics
-from emojax.experiments import one_layer
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import one_layer
 
 COMPONENTS = 5  # Of which one can be picked, to see what picking does.
 
