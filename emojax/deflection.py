@@ -4,6 +4,7 @@ import numpy as np
 
 from emojax import effects as effects_lib
 from emojax import likeness
+from emojax import resampling
 from emojax import statistics
 from emojax import vectors as vectors_lib
 
@@ -51,7 +52,7 @@ def retained_estimates(
       for name, weights in variants.items()
   }
   return (
-      effects_lib.jackknife(share['whole'][0], share['left_out'], len(x)),
+      resampling.jackknife(share['whole'][0], share['left_out'], len(x)),
       statistics.band(share['shuffled']),
   )
 
@@ -82,7 +83,7 @@ def retained_without_noise(
     return np.sqrt(left / whole) if left > 0 and whole > 0 else np.nan
 
   others = [share(kept) for kept in effects_lib.left_out(len(x))]
-  return effects_lib.jackknife(
+  return resampling.jackknife(
       share(np.arange(len(x))), np.array(others), len(x)
   )
 

@@ -16,9 +16,6 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
-import scipy.stats
-
-from emojax import statistics
 
 Method = Literal['grouped', 'together', 'within blocks']
 _MOST_GROUPS = 64  # Of a jackknife.
@@ -206,29 +203,6 @@ def without_each(
     whole[..., kept] = part
     out.append(whole)
   return np.stack(out)
-
-
-def jackknife(value: float, others: np.ndarray, n: int) -> statistics.Estimate:
-  """A statistic with Student's 95 % interval of its jackknife.
-
-  A bootstrap would draw texts twice, which makes vectors of few texts noisier
-  than they are, and all their cosines smaller than the one that was measured.
-
-  Args:
-    value: of all texts.
-    others: [G], without each of G groups of texts in turn.
-    n: how many texts.
-  """
-  count = len(others)
-  spread = np.sum((others - others.mean()) ** 2) * (count - 1) / count
-  half = scipy.stats.t.ppf(0.975, count - 1) * np.sqrt(spread)
-  low, high = value - half, value + half
-  return statistics.Estimate(
-      value=float(value),
-      low=float(low) if np.isfinite(low) else None,
-      high=float(high) if np.isfinite(high) else None,
-      n=n,
-  )
 
 
 def permuted_within(

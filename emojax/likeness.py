@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emojax import effects as effects_lib
+from emojax import resampling
 from emojax import statistics
 from emojax import vectors as vectors_lib
 
@@ -69,7 +70,7 @@ def compare(
     both = by_kind(cosine[name], len(given))
     same[name], different[name] = map(kinds.of_pairs, both)
   with_interval = lambda of: {
-      name: effects_lib.jackknife(value[0], of['left_out'][name], n)
+      name: resampling.jackknife(value[0], of['left_out'][name], n)
       for name, value in of['whole'].items()
   }
   return Likeness(
@@ -180,11 +181,11 @@ def without_noise(
   return Clean(
       cosine=whole[0],
       pairs={
-          name: effects_lib.jackknife(value, others[name], n)
+          name: resampling.jackknife(value, others[name], n)
           for name, value in kinds.of_pairs(whole[0]).items()
       },
       signal=[
-          effects_lib.jackknife(value, signal[:, i], n)
+          resampling.jackknife(value, signal[:, i], n)
           for i, value in enumerate(whole[1])
       ],
   )

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import functools
 
 import numpy as np
-import scipy.stats
 
-from emojax import statistics
 from emojax import vectors as vectors_lib
 
 
@@ -131,26 +129,6 @@ def vectors_of(
 def leave_out(topic: np.ndarray, count: np.ndarray) -> np.ndarray:
   """Weights [K, N] of N stories, without each of their K topics in turn."""
   return count * (topic != np.unique(topic)[:, None])
-
-
-def jackknife(value: float, left_out: np.ndarray) -> statistics.Estimate:
-  """The jackknife's 95 % interval, with Student's t.
-
-  Resampled topics repeat, and what repeats looks less noisy or more alike than
-  it is; topics left out do not.
-
-  Args:
-    value: a statistic of all K topics.
-    left_out: [K], the same without each of them.
-  """
-  n = len(left_out)
-  if n < 2:
-    return statistics.Estimate(value=float(value), low=None, high=None, n=n)
-  error = np.std(left_out) * np.sqrt(n - 1)
-  half = scipy.stats.t.ppf(0.975, n - 1) * error
-  return statistics.Estimate(
-      value=float(value), low=float(value - half), high=float(value + half), n=n
-  )
 
 
 def _by_layer(

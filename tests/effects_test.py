@@ -7,7 +7,6 @@ import pytest
 
 from emojax import effects
 from emojax import likeness
-from emojax import statistics
 from emojax import vectors as vectors_lib
 
 E, D, TOPICS = 6, 40, 5
@@ -124,20 +123,6 @@ def test_permutations_stay_within_their_blocks():
   # Of all permutations where there is one block.
   orders = effects.permuted_within(rng, NONE, 500)
   assert np.mean(orders[:, 0]) == pytest.approx((N - 1) / 2, abs=2)
-
-
-def test_the_jackknife_of_a_mean_is_students():
-  values = np.random.default_rng(7).exponential(size=12)
-  others = np.array([np.delete(values, i).mean() for i in range(12)])
-  got = effects.jackknife(values.mean(), others, 12)
-  expected = statistics.student_mean(values)
-  for name in ('value', 'low', 'high', 'n'):
-    assert got[name] == pytest.approx(expected[name])
-
-
-def test_a_jackknife_that_is_undefined_somewhere_has_no_interval():
-  got = effects.jackknife(0.5, np.array([0.4, np.nan, 0.6]), 3)
-  assert got == {'value': 0.5, 'low': None, 'high': None, 'n': 3}
 
 
 def test_labels_that_cannot_be_told_apart_have_no_design_but_the_means():

@@ -14,6 +14,7 @@ from emojax import errors
 from emojax import files
 from emojax import statistics
 from emojax import steering
+from emojax.experiments import build_vectors
 from emojax.experiments import numbers
 from emojax.experiments import paper
 from emojax.experiments.measures import preference_steering
@@ -179,9 +180,9 @@ def test_hard_choices_are_wins(study, prepared):
 def test_readings_are_means_over_the_activitys_tokens(study, prepared):
   values = question.read(study, prepared)
   ids, pool = prepared.feelings[3]
-  capture = question.study_lib.activations(study, [ids], [pool], 'Test')
-  assert capture.shape == (1, study.lm.config.num_layers, tiny_model.WIDTH)
-  (cosine,) = question.study_lib.read_tokens(study, [ids], 'Test')
+  ((_, cosine),) = build_vectors.read_cosines(
+      study.lm, [ids], study.directions, 1, 'Test'
+  )
   expected = cosine[:, pool].mean(axis=1)
   size = len(study.directions)
   np.testing.assert_allclose(values['layers'][3, :, :size], expected, atol=1e-6)

@@ -263,3 +263,21 @@ def test_what_cannot_be_resampled_is_refused(
 ):
   with pytest.raises(errors.InputError, match=reason):
     resampling.bootstrap(statistic, arrays, cluster, 0, method=method)
+
+
+def test_the_jackknife_of_a_mean_is_students():
+  values = np.random.default_rng(7).exponential(size=12)
+  others = np.array([np.delete(values, i).mean() for i in range(12)])
+  got = resampling.jackknife(values.mean(), others, 12)
+  expected = statistics.student_mean(values)
+  for name in ('value', 'low', 'high', 'n'):
+    assert got[name] == pytest.approx(expected[name])
+
+
+def test_a_jackknife_that_is_undefined_somewhere_has_no_interval():
+  got = resampling.jackknife(0.5, np.array([0.4, np.nan, 0.6]), 3)
+  assert got == {'value': 0.5, 'low': None, 'high': None, 'n': 3}
+
+
+def test_one_group_has_no_jackknife():
+  assert resampling.jackknife(1.0, np.ones(1))['low'] is None

@@ -108,20 +108,6 @@ def test_each_topic_is_left_out_once():
   assert got.tolist() == [[0, 2, 0, 8], [1, 0, 4, 8], [1, 2, 4, 0]]
 
 
-def test_the_jackknife_of_a_mean_is_students_interval():
-  x = np.random.default_rng(9).normal(size=10)
-  left_out = (x.sum() - x) / 9
-  got = stability.jackknife(x.mean(), left_out)
-  half = 2.2622 * x.std(ddof=1) / np.sqrt(10)  # t of 9 degrees of freedom.
-  assert got['low'] == pytest.approx(x.mean() - half, abs=1e-4)
-  assert got['high'] == pytest.approx(x.mean() + half, abs=1e-4)
-  assert got['n'] == 10
-
-
-def test_one_topic_has_no_interval():
-  assert stability.jackknife(1.0, np.ones(1))['low'] is None
-
-
 def test_halves_step_up_by_spearman_and_brown():
   assert stability.spearman_brown(0.5) == pytest.approx(2 / 3)
   assert stability.spearman_brown(1.0) == 1 and stability.spearman_brown(0) == 0

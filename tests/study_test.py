@@ -13,6 +13,7 @@ import tiny_model
 
 from emojax import files
 from emojax import vectors as vectors_lib
+from emojax.experiments import build_vectors
 from emojax.experiments import study as study_lib
 from emojax.models import taps
 
@@ -113,8 +114,11 @@ def test_a_reading_depends_on_no_other_text_and_no_padding(study, read, pools):
 
 
 def test_tokens_and_means_are_of_the_same_streams(study, pools, read, streams):
-  tokens = study_lib.read_tokens(study, IDS, 'Test')
-  means = study_lib.activations(study, IDS, pools['some'], 'Test')
+  tokens = dict(
+      build_vectors.read_cosines(study.lm, IDS, study.directions, 4, 'Test')
+  )
+  embed, means = study_lib.means(study, IDS, pools['some'], 'Test')
+  assert embed.shape == (len(IDS), D)
   assert means.shape == (len(IDS), L, D)
   for i, stream in enumerate(streams):
     assert tokens[i].shape == (L, LENGTHS[i], len(study.names))

@@ -15,10 +15,10 @@ from emojax import hosts
 from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
-from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
 from emojax.experiments import map_geometry
 from emojax.experiments import passes
+from emojax.models import capture
 from emojax.models import load
 from emojax.models import sharding
 
@@ -177,23 +177,40 @@ def _pooled(norm: jax.Array, project: jax.Array, weights: jax.Array):
   return jnp.einsum('LBTA,PBT->PBLA', cosine, weights, precision='highest')
 
 
-def read_tokens(
-    study: Study, ids: Sequence[Sequence[int]], label: str
-) -> list[np.ndarray]:
-  """Reads every token of texts: N of [L, T, A] cosines, for a few texts."""
-  out: list[Any] = [None] * len(ids)
-  for i, cosine in build_vectors.read_cosines(
-      study.lm, ids, study.directions, study.config.batch, label
-  ):
-    out[i] = cosine
+def means(
+    study: Study,
+    ids: Sequence[Sequence[int]],
+    pools: Pools,
+    label: str,
+    sites: Sequence[str] = capture.MEANS,
+) -> tuple[np.ndarray, ...]:
+  """Means over some tokens of texts, of embeddings and of residual streams.
+
+  Args:
+    study: the model.
+    ids: N texts.
+    pools: of each the tokens that are averaged, [T] bool, one at least.
+    label: of the progress bar.
+    sites: of 'embed/mean' and 'resid_post/mean'.
+
+  Returns:
+    Of each site, float32: [N, D] of the embedding, [N, L, D] of the blocks.
+  """
+  planned = passes.plan(study.lm, ids, study.config.batch)
+  pools = [np.asarray(pool, np.float32) for pool in pools]
+  depth, width = study.lm.config.num_layers, study.lm.config.width
+  shapes = [
+      (depth, width) if x.startswith('resid') else (width,) for x in sites
+  ]
+  out = tuple(np.zeros((len(ids), *x), np.float32) for x in shapes)
+  for batch, got in passes.over(study.lm, ids, pools, planned, sites, label):
+    real = batch.rows >= 0
+    for whole, site in zip(out, sites, strict=True):
+      mean = hosts.fetch(got[site])
+      if mean.ndim == 3:  # Layers come first.
+        mean = mean.swapaxes(0, 1)
+      whole[batch.rows[real]] = mean[real]
   return out
-
-
-def activations(
-    study: Study, ids: Sequence[Sequence[int]], pools: Pools, label: str
-) -> np.ndarray:
-  """Mean residual streams over some tokens of texts: [N, L, D] float32."""
-  return _means(study, ids, pools, 'resid_post/mean', label)
 
 
 def embed_read(
@@ -203,22 +220,5 @@ def embed_read(
 
   With the emotion vectors that are made of token embeddings, too.
   """
-  means = _means(study, ids, pools, 'embed/mean', 'Embedding')
-  return vectors_lib.unit(means) @ vectors_lib.unit(study.embed_vectors).T
-
-
-def _means(study, ids, pools, site, label) -> np.ndarray:
-  """[N, L, D] of blocks, [N, D] of the embedding."""
-  planned = passes.plan(study.lm, ids, study.config.batch)
-  pools = [np.asarray(pool, np.float32) for pool in pools]
-  depth, width = study.lm.config.num_layers, study.lm.config.width
-  in_blocks = site.startswith('resid')
-  out = np.zeros(
-      (len(ids), *((depth,) if in_blocks else ()), width), np.float32
-  )
-  for batch, got in passes.over(study.lm, ids, pools, planned, (site,), label):
-    mean = hosts.fetch(got[site])
-    real = batch.rows >= 0
-    rows = mean[:, real].swapaxes(0, 1) if in_blocks else mean[real]
-    out[batch.rows[real]] = rows
-  return out
+  (mean,) = means(study, ids, pools, 'Embedding', ('embed/mean',))
+  return vectors_lib.unit(mean) @ vectors_lib.unit(study.embed_vectors).T

@@ -12,7 +12,6 @@ from emojax import statistics
 from emojax.experiments import fit_probes
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import mixed_items
-from emojax.experiments.measures import scenes
 
 GROUPS = {name: (name,) for name in mixed_items.CONDITIONS} | {
     'unexpressed': mixed_items.UNEXPRESSED
@@ -63,7 +62,7 @@ def data_of(study: study_lib.Study, encoded: mixed_items.Encoded) -> Data:
       config.seed,
   )
   ids = [each.ids for each in encoded.scenes]
-  embed, blocks = scenes.means(study, ids, encoded.pools, 'Mixed')
+  embed, blocks = study_lib.means(study, ids, encoded.pools, 'Mixed')
   return Data(
       mixed_items.joined(stories, encoded.items),
       np.concatenate([captured['stories'][rows], blocks]),

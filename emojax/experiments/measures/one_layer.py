@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 
+from emojax import resampling
 from emojax import stability
 from emojax import statistics
 from emojax.experiments import study as study_lib
@@ -46,7 +47,7 @@ class Vectors:
     shuffled = np.stack([statistics_of(x) for x in self.shuffled])
     return [
         {
-            'own': stability.jackknife(own[i], left_out[:, i]),
+            'own': resampling.jackknife(own[i], left_out[:, i]),
             'shuffled': statistics.band(shuffled[:, i]),
             'embed': Estimate(
                 value=float(embed[i]), low=None, high=None, n=len(left_out)

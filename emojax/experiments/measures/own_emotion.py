@@ -81,10 +81,8 @@ def measure(
           {k: each(v, own).mean(axis=-1) for k, v in sets.items()}
       )
     if words is not None:
-      label = 'embedding layer, words of the message'
-      controls.append(
-          numbers_lib.control(label, _mean(each(words, own), own, seed))
-      )
+      embed = _mean(each(words, own), own, seed)
+      controls.append(numbers_lib.control(prompt_readings.WORDS, embed))
     out[name] = _mean(each(x, own), own, seed) | {'controls': controls}
   return out
 

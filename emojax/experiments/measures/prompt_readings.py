@@ -17,6 +17,7 @@ from emojax.data import chats
 from emojax.experiments import encode
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
+from emojax.experiments.measures import relabelled
 from emojax.models import load
 
 CONTROLS = {'shuffled': 'shuffled labels', 'random': 'random directions'}
@@ -74,16 +75,10 @@ def directions(
     [(1 + 2 sets) E, L, D] float32, for `split`.
   """
   own = study.arrays['vectors'][study.index(emotions)]
-  captured, size = study.captured, len(study.emotions)
-  rng = np.random.default_rng(study.config.seed)
-  shuffled = []
-  for _ in range(sets):
-    labels = vectors_lib.shuffled(rng, captured['emotion'], captured['topic'])
-    made, _ = vectors_lib.emotion_vectors(
-        captured['stories'], labels, size, captured['count']
-    )
-    made = vectors_lib.project_out(made, captured['components'])
-    shuffled.append(made[study.index(emotions)])
+  shuffled = [
+      relabelled.vectors(study, labels)[study.index(emotions)]
+      for labels in relabelled.labels(study, sets)
+  ]
   drawn = steering.random_directions(
       study.config.seed, sets * len(own), *own.shape[1:]
   )

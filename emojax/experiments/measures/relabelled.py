@@ -8,14 +8,17 @@ from emojax import vectors as vectors_lib
 from emojax.experiments import study as study_lib
 
 
-def labels(study: study_lib.Study) -> Iterator[np.ndarray]:
-  """Yields `config.shuffles` times the stories' emotions [N], dealt out anew.
+def labels(
+    study: study_lib.Study, count: int | None = None
+) -> Iterator[np.ndarray]:
+  """Yields the stories' emotions [N], dealt out anew within each topic.
 
-  Within each topic, and the same ones whenever they are asked for.
+  So many times, `config.shuffles` if None; the same ones whenever they are
+  asked for.
   """
   captured = study.captured
   rng = np.random.default_rng(study.config.seed)
-  for _ in range(study.config.shuffles):
+  for _ in range(study.config.shuffles if count is None else count):
     yield vectors_lib.shuffled(rng, captured['emotion'], captured['topic'])
 
 

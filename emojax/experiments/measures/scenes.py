@@ -1,4 +1,4 @@
-"""Dialogues, some after a scenario, and means over some of their tokens."""
+"""Dialogues, some after a scenario, and who says which token."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -7,13 +7,9 @@ from typing import Any
 import numpy as np
 
 from emojax import errors
-from emojax import hosts
 from emojax.data import chats
 from emojax.data import tokens as tokens_lib
 from emojax.experiments import encode
-from emojax.experiments import passes
-from emojax.experiments import study as study_lib
-from emojax.models import capture
 from emojax.models import load
 
 _PREAMBLE = 'Scenario: '
@@ -125,32 +121,3 @@ def labelled(
     names = often
   index = {name: i for i, name in enumerate(names)}
   return kept, names, np.array([[index[e] for e in x] for x in found], int)
-
-
-def means(
-    study: study_lib.Study,
-    ids: Sequence[Sequence[int]],
-    pools: study_lib.Pools,
-    label: str,
-) -> tuple[np.ndarray, np.ndarray]:
-  """Means over some tokens of texts: of embeddings [N, D], of blocks [N, L, D].
-
-  Args:
-    study: the model.
-    ids: N texts.
-    pools: of each the tokens that count, [T] bool with at least one True.
-    label: of the progress bar.
-  """
-  lm = study.lm
-  depth, width = lm.config.num_layers, lm.config.width
-  embed = np.zeros((len(ids), width), np.float32)
-  blocks = np.zeros((len(ids), depth, width), np.float32)
-  planned = passes.plan(lm, ids, study.config.batch)
-  pools = [np.asarray(pool, np.float32) for pool in pools]
-  for batch, got in passes.over(lm, ids, pools, planned, capture.MEANS, label):
-    real = batch.rows >= 0
-    rows = batch.rows[real]
-    low, high = (hosts.fetch(got[site]) for site in capture.MEANS)
-    embed[rows] = low[real]
-    blocks[rows] = high[:, real].swapaxes(0, 1)
-  return embed, blocks

@@ -134,7 +134,7 @@ def _activations(study, prepared: Prepared) -> dict[str, np.ndarray]:
         for each, row in zip(encoded, prepared.rows, strict=True)
     ]
     ids = [each.ids for each in encoded]
-    embed, blocks = scenes.means(study, ids, pools, 'Deflect')
+    embed, blocks = study_lib.means(study, ids, pools, 'Deflect')
     read[name] = vectors_lib.project_out(
         blocks, study.arrays['neutral_components']
     )

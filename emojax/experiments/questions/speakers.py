@@ -115,7 +115,7 @@ def _activations(study, encoded) -> tuple[np.ndarray, np.ndarray]:
   """
   pools = [each.user for each in encoded] + [each.assistant for each in encoded]
   ids = [each.ids for each in encoded] * 2
-  embed, blocks = scenes.means(study, ids, pools, 'Speakers')
+  embed, blocks = study_lib.means(study, ids, pools, 'Speakers')
   blocks = vectors_lib.project_out(blocks, study.arrays['neutral_components'])
   return tuple(
       x.reshape(2, len(encoded), *x.shape[1:]) for x in (blocks, embed)
