@@ -126,25 +126,9 @@ def _spans(
     points: Sequence[curves.Point], colour: str = curves.INK
 ) -> dict[str, Any]:
   """Values along x with their intervals, and what is said of each."""
-  value = [point['value'] for point in points]
-  ends = {
-      name: [
-          abs(point[name] - point['value']) if point[name] is not None else 0.0
-          for point in points
-      ]
-      for name in ('low', 'high')
-  }
   return {
-      'x': value,
-      'error_x': {
-          'type': 'data',
-          'symmetric': False,
-          'array': ends['high'],
-          'arrayminus': ends['low'],
-          'color': colour,
-          'thickness': 1.5,
-          'width': 3,
-      },
+      'x': [point['value'] for point in points],
+      'error_x': curves.arms(points, colour),
       'text': [
           f' [{point["low"]:.3f}, {point["high"]:.3f}], n {point["n"]}'
           if point['low'] is not None

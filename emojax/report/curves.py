@@ -164,6 +164,26 @@ def line(
   )
 
 
+def arms(points: Sequence[Point], colour: str) -> dict[str, Any]:
+  """Returns what draws the intervals of marks; none where there is none."""
+  ends = {
+      name: [
+          abs(point[name] - point['value']) if _known(point[name]) else 0.0
+          for point in points
+      ]
+      for name in ('low', 'high')
+  }
+  return {
+      'type': 'data',
+      'symmetric': False,
+      'array': ends['high'],
+      'arrayminus': ends['low'],
+      'color': colour,
+      'thickness': 1.5,
+      'width': 3,
+  }
+
+
 def value_span(curves: Sequence[Sequence[Point]]) -> list[float] | None:
   """Returns [lowest, highest] over all points and bounds, with a margin."""
   values = [

@@ -26,12 +26,6 @@ def intervals(
   figure = curves.empty(title, '', height=height, aspect=height / 300)
   for label, colour, symbol, points in series:
     known = [(n, p) for n, p in zip(names, points, strict=True) if p]
-    ends = {
-        end: [
-            0 if p[end] is None else abs(p[end] - p['value']) for _, p in known
-        ]
-        for end in ('low', 'high')
-    }
     figure.add_scatter(
         x=[p['value'] for _, p in known],
         y=[figures.plain(name) for name, _ in known],
@@ -40,15 +34,7 @@ def intervals(
         orientation='h',
         offsetgroup=label,
         marker={'color': colour, 'size': 9, 'symbol': symbol},
-        error_x={
-            'type': 'data',
-            'symmetric': False,
-            'array': ends['high'],
-            'arrayminus': ends['low'],
-            'color': colour,
-            'thickness': 1.5,
-            'width': 3,
-        },
+        error_x=curves.arms([p for _, p in known], colour),
         text=[f'n {p["n"]}' for _, p in known],
         hovertemplate='%{y}: %{x:.3f}, %{text}<extra>%{fullData.name}</extra>',
     )

@@ -77,7 +77,7 @@ def dots(
     figure.add_scatter(
         x=[p['value'] for p in points],
         y=[figures.plain(row['emotion']) for row in rows],
-        error_x=_bars(points, colour),
+        error_x=curves.arms(points, colour),
         name=name,
         mode='markers',
         marker={'color': colour, 'size': 8, 'symbol': symbol},
@@ -121,7 +121,7 @@ def coupling(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure.add_scatter(
         x=[row['r'] for row in own],
         y=[row['shift']['value'] for row in own],
-        error_y=_bars([row['shift'] for row in own], colour),
+        error_y=curves.arms([row['shift'] for row in own], colour),
         text=[figures.plain(spaced(row['direction'])) for row in own],
         name=name,
         mode='markers+text' if shown else 'markers',
@@ -133,23 +133,6 @@ def coupling(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
   curves.zero_lines(figure)
   figure.update_layout(hovermode='closest', margin_b=90)
   return figure
-
-
-def _bars(points: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
-  """Intervals; of no length where there is none."""
-  arms = {
-      end: [0.0 if p[end] is None else abs(p[end] - p['value']) for p in points]
-      for end in ('low', 'high')
-  }
-  return {
-      'type': 'data',
-      'symmetric': False,
-      'array': arms['high'],
-      'arrayminus': arms['low'],
-      'color': colour,
-      'thickness': 1,
-      'width': 0,
-  }
 
 
 def spaced(name: str) -> str:

@@ -116,15 +116,7 @@ def _roles(rows: list[dict[str, Any]]) -> go.Figure:
     figure.add_scatter(
         x=[p['value'] for p in points],
         y=[figures.plain(row['emotion']) for row in known],
-        error_x={
-            'type': 'data',
-            'symmetric': False,
-            'array': [_arm(p, 'high') for p in points],
-            'arrayminus': [_arm(p, 'low') for p in points],
-            'color': colour,
-            'thickness': 1,
-            'width': 0,
-        },
+        error_x=curves.arms(points, colour),
         name=role,
         mode='markers',
         marker={'color': colour, 'size': 8, 'symbol': symbol},
@@ -134,8 +126,3 @@ def _roles(rows: list[dict[str, Any]]) -> go.Figure:
   figure.update_yaxes(autorange='reversed', type='category', showgrid=False)
   figure.update_layout(hovermode='closest', margin_b=60)
   return figure
-
-
-def _arm(point: Mapping[str, Any], end: str) -> float:
-  """How far an interval goes from its value; 0 where there is none."""
-  return 0.0 if point[end] is None else abs(point[end] - point['value'])
