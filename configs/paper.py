@@ -174,9 +174,10 @@ def get_config() -> ml_collections.ConfigDict:
       ladders=section(wordings=1),
       speakers=section(permutations=50),
       deflection=section(permutations=50),
-      mixed_probe=section(per_emotion=4, shuffles=4, layers=3),
+      mixed_probe=section(per_emotion=4, shuffles=4, layers=1),
+      emotion_words=section(strengths=(0.5,), new_tokens=12),
       preferences=section(
-          activities_per_category=3,
+          activities_per_category=2,
           steer=2,
           controls=2,
           pairs_per_activity=2,

@@ -200,7 +200,7 @@ def test_a_planted_emotion_is_found_and_a_planted_sink_is_not(found):
 def test_numbers_have_controls_as_many_as_directions(found):
   rows = numbers(found)
   assert list(rows) == [
-      'structural_raw', 'structural_guarded', 'retrieval', 'roles',
+      'retrieval', 'roles', 'structural_raw', 'structural_guarded',
   ]  # fmt: skip
   for name in ('structural_raw', 'structural_guarded'):
     assert rows[name]['n'] == E

@@ -41,9 +41,9 @@ def summarise(
       'peaks': {name: x[:size] for name, x in found.peaks.items()},
       'roles': by_role(found.means[:, :, :size], emotions, seed),
       'numbers': [
-          *(structural(found.structural[x], size, x) for x in found.structural),
           *retrieval(found.top, found.implies),
           *across_roles(found.means, size, seed),
+          *(structural(found.structural[x], size, x) for x in found.structural),
       ],
   }
 
