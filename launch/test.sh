@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests in an environment of their own.
 #
-#   bash launch/test.sh [PYTEST ARGUMENT...]
+#   bash launch/test.sh [PYTEST ARGUMENT...]   -n 0: one test at a time
 #   bash launch/test.sh --parity    compares with transformers, live
 #   bash launch/test.sh --gemma     with Gemma 3 270M, under its own terms
 #
@@ -67,4 +67,5 @@ venv=${EMOJAX_TEST_VENV:-$root/.venv-test}
 make_environment "$venv" "$lock"
 mark_current "$venv" "$lock"
 cd -- "$root"
-exec "$venv/bin/python" -m pytest "$@"
+# Two files at a time: much of a test is compiling, which takes one core.
+exec "$venv/bin/python" -m pytest --numprocesses=2 --dist=loadfile "$@"

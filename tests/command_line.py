@@ -1,9 +1,10 @@
-"""Runs the command in this process and checks how it refuses."""
+"""Runs the command, here or in a process, and checks how it refuses."""
 
 import contextlib
 import json
 import logging
 import pathlib
+import subprocess
 import sys
 
 from absl.testing import flagsaver
@@ -104,6 +105,33 @@ class Command:
     weights = safetensors.numpy.load_file(path)
     change(weights)
     safetensors.numpy.save_file(weights, path)
+
+
+def start(fields, workdir, environment):
+  """Starts a quickstart in a process of its own."""
+  return subprocess.Popen(
+      [
+          sys.executable,
+          '-m',
+          'emojax.main',
+          f'--config={tiny_model.ROOT / "configs/quickstart.py"}',
+          f'--workdir={workdir}',
+          *tiny_model.flags(fields),
+      ],
+      cwd=tiny_model.ROOT,
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+  )
+
+
+def finish(fields, workdir, environment):
+  """Runs a quickstart, which must succeed; returns what it said."""
+  process = start(fields, workdir, environment)
+  said, _ = process.communicate(timeout=300)
+  assert process.returncode == 0, said
+  return said
 
 
 def line(err):

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -65,36 +64,11 @@ def fields(tmp_path_factory):
   }
 
 
-def start(fields, workdir, environment):
-  return subprocess.Popen(
-      [
-          sys.executable,
-          '-m',
-          'emojax.main',
-          f'--config={tiny_model.ROOT / "configs/quickstart.py"}',
-          f'--workdir={workdir}',
-          *tiny_model.flags(fields),
-      ],
-      cwd=tiny_model.ROOT,
-      env=environment,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
-  )
-
-
-def finish(fields, workdir, environment):
-  process = start(fields, workdir, environment)
-  said, _ = process.communicate(timeout=300)
-  assert process.returncode == 0, said
-  return said
-
-
 @pytest.fixture(scope='module')
 def on_disk(fields, environment, tmp_path_factory):
   """The workdir of a run on a disk."""
   workdir = tmp_path_factory.mktemp('disk') / 'run'
-  finish(fields, workdir, environment)
+  command_line.finish(fields, workdir, environment)
   return workdir
 
 
@@ -117,7 +91,7 @@ def interrupted(server, fields, workdir, environment, count, sent):
   """Runs until so many chunks have been seen, then sends a signal."""
   store, _ = server
   seen = set()
-  process = start(fields, workdir, environment)
+  process = command_line.start(fields, workdir, environment)
   while process.poll() is None and len(seen) < count:
     seen |= parts(store, workdir)
     time.sleep(0.005)
@@ -129,7 +103,7 @@ def interrupted(server, fields, workdir, environment, count, sent):
 def test_a_run_in_a_bucket_ends_with_the_bytes_of_one_on_a_disk(
     server, fields, environment, expected
 ):
-  finish(fields, 'gs://bucket/runs/whole', environment)
+  command_line.finish(fields, 'gs://bucket/runs/whole', environment)
   assert server[0].below('gs://bucket/runs/whole') == expected
   assert any(name.startswith('stories.zarr/c/') for name in expected)
 
@@ -161,7 +135,7 @@ def test_a_run_killed_stopped_and_damaged_goes_on_to_the_same_bytes(
   data[len(data) // 2] ^= 1
   store.put('bucket', f'runs/a tried one/{name}', bytes(data))
   first = len(store.written)
-  said = finish(fields, workdir, environment)
+  said = command_line.finish(fields, workdir, environment)
   assert f'{workdir}/{name} is damaged' in said
   assert store.below(workdir) == expected
   # What was whole is read and not written again.

@@ -3,10 +3,9 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
+import command_line
 import numpy as np
 import pytest
 import tiny_model
@@ -29,31 +28,6 @@ def environment(tmp_path_factory):
       'JAX_COMPILATION_CACHE_DIR': str(tmp_path_factory.mktemp('compiled')),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   }
-
-
-def start(fields, workdir, environment):
-  return subprocess.Popen(
-      [
-          sys.executable,
-          '-m',
-          'emojax.main',
-          f'--config={tiny_model.ROOT / "configs/quickstart.py"}',
-          f'--workdir={workdir}',
-          *tiny_model.flags(fields),
-      ],
-      cwd=tiny_model.ROOT,
-      env=environment,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
-  )
-
-
-def finish(fields, workdir, environment):
-  process = start(fields, workdir, environment)
-  said, _ = process.communicate(timeout=300)
-  assert process.returncode == 0, said
-  return said
 
 
 def whole(workdir):
@@ -88,7 +62,7 @@ def undisturbed(fields, environment, tmp_path_factory):
     if unit == 'cell':
       own['keep_layers'] = (0, 2)
     workdir = tmp_path_factory.mktemp(unit) / 'run'
-    finish(own, workdir, environment)
+    command_line.finish(own, workdir, environment)
     runs[unit] = own, workdir
   return runs
 
@@ -108,7 +82,7 @@ def interrupted(fields, workdir, environment, chunks, sent, delay=0.0):
   """
   had = set(chunk_files(workdir))
   seen = set(had)
-  process = start(fields, workdir, environment)
+  process = command_line.start(fields, workdir, environment)
   while process.poll() is None:
     seen |= set(chunk_files(workdir))
     if len(seen - had) >= chunks:
@@ -148,7 +122,7 @@ def test_runs_killed_at_any_moment_end_with_the_same_bytes(
     else:
       assert status == -signal.SIGKILL, said
       kills += 1
-  finish(fields, tmp_path / str(run), environment)
+  command_line.finish(fields, tmp_path / str(run), environment)
   assert whole(tmp_path / str(run)) == expected
 
 
@@ -165,7 +139,7 @@ def test_a_run_told_to_stop_saves_says_so_and_goes_on(
   assert said.splitlines()[-1].startswith('emojax: Told to stop (SIGTERM)')
   assert 'Traceback' not in said
   assert not any(path.name[0] == '.' for path in workdir.rglob('*'))
-  finish(fields, workdir, environment)
+  command_line.finish(fields, workdir, environment)
   assert whole(workdir) == expected
 
 
@@ -181,7 +155,7 @@ def test_a_damaged_chunk_is_found_out_and_computed_again(
   data = bytearray(path.read_bytes())
   data[len(data) // 2] ^= 1
   path.write_bytes(data)
-  said = finish(fields, workdir, environment)
+  said = command_line.finish(fields, workdir, environment)
   assert f'{path} is damaged' in said
   assert whole(workdir) == expected
 
@@ -193,7 +167,7 @@ def test_other_settings_are_refused_and_the_chunks_are_kept(
   workdir = tmp_path / 'run'
   interrupted(fields, workdir, environment, 2, signal.SIGKILL)
   before = whole(workdir)
-  process = start(fields | {'start': 31}, workdir, environment)
+  process = command_line.start(fields | {'start': 31}, workdir, environment)
   said, _ = process.communicate(timeout=300)
   assert process.returncode == 2
   assert 'config.start was 30, is 31' in said.splitlines()[-1]

@@ -11,15 +11,25 @@ _MOST_SEED = 2**32 - 1
 
 
 def check(
-    config: ml_collections.ConfigDict, least: Mapping[str, float]
+    config: ml_collections.ConfigDict,
+    least: Mapping[str, float],
+    section: str = '',
 ) -> None:
-  """Refuses a field that is less than it can be, or not finite."""
+  """Refuses a field that is less than it can be, or not finite.
+
+  Args:
+    config: of the run.
+    least: of some of its fields, or of those of a section.
+    section: its name; '' for the config itself.
+  """
+  own = config[section] if section else config
   for name, bound in least.items():
     # Not `value < bound`, which a NaN passes.
-    if not bound <= config[name] < math.inf:
-      finite = ', and finite' if isinstance(config[name], float) else ''
+    if not bound <= own[name] < math.inf:
+      finite = ', and finite' if isinstance(own[name], float) else ''
+      place = f'{section}.{name}' if section else name
       raise errors.InputError(
-          f'config.{name}={config[name]}: must be {bound} or more{finite}.'
+          f'config.{place}={own[name]}: must be {bound} or more{finite}.'
       )
 
 

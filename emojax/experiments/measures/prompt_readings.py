@@ -6,10 +6,8 @@ the vectors in any measurement.
 
 from collections.abc import Mapping, Sequence
 
-import ml_collections
 import numpy as np
 
-from emojax import errors
 from emojax import statistics
 from emojax import steering
 from emojax import vectors as vectors_lib
@@ -24,18 +22,6 @@ CONTROLS = {'shuffled': 'shuffled labels', 'random': 'random directions'}
 KINDS = ('emotions', *CONTROLS)
 # Of the readings of `study.embed_read`.
 WORDS = 'embedding layer, words of the message'
-
-
-def check_least(
-    config: ml_collections.ConfigDict, question: str, **least: int
-) -> None:
-  """Refuses a field of a question's section that is less than it can be."""
-  for name, bound in least.items():
-    value = config[question][name]
-    if value < bound:
-      raise errors.InputError(
-          f'config.{question}.{name}={value}: must be {bound} or more.'
-      )
 
 
 def user_chats(

@@ -15,12 +15,12 @@ from emojax import errors
 from emojax import swaps
 from emojax.data import prompt_sets
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import bindings as bindings_lib
 from emojax.experiments.measures import minimal_pairs
 from emojax.experiments.measures import negations
-from emojax.experiments.measures import prompt_readings
 from emojax.experiments.measures import swap_readings
 from emojax.models import load
 
@@ -46,7 +46,7 @@ def prepare(
 ) -> Prepared:
   """Loads pairs and bindings, and tokenises them and the sentences."""
   section = config.contrasts
-  prompt_readings.check_least(config, NAME, sets=1, parts=1)
+  limits.check(config, {'sets': 1, 'parts': 1}, NAME)
   for form in negations.FORMS:
     if section[form].count('{x}') != 1:
       raise errors.InputError(

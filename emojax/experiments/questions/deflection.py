@@ -12,10 +12,10 @@ from emojax import errors
 from emojax import vectors as vectors_lib
 from emojax.data import dialogues
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import compare_kinds
-from emojax.experiments.measures import prompt_readings
 from emojax.experiments.measures import scenes
 from emojax.models import load
 
@@ -48,7 +48,7 @@ def prepare(
     emotions: Sequence[str],
 ) -> Prepared:
   """Loads and tokenises the dialogues."""
-  prompt_readings.check_least(config, NAME, permutations=2)
+  limits.check(config, {'permutations': 2}, NAME)
   setting, variance = config.deflection.dialogues, config.deflection.variance
   if not 0 < variance < 1:
     raise errors.InputError(

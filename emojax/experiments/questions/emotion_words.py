@@ -44,9 +44,7 @@ def prepare(config, lm: load.LanguageModel, emotions: Sequence[str]):
     raise errors.InputError(
         f'config.{NAME}.strengths={strengths}: give distinct numbers above 0.'
     )
-  limits.check(
-      {f'{NAME}.new_tokens': own.new_tokens}, {f'{NAME}.new_tokens': 1}
-  )
+  limits.check(config, {'new_tokens': 1}, NAME)
   for layer in own.layers:
     steering.check_layer(layer, lm.config.num_layers)
   prompts = {}

@@ -10,6 +10,7 @@ from emojax import agreement
 from emojax.data import chats
 from emojax.data import prompt_sets
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import own_emotion
@@ -63,7 +64,7 @@ def prepare(
     emotions: Sequence[str],
 ) -> Prepared:
   """Loads and tokenises the messages."""
-  prompt_readings.check_least(config, NAME, top=1, sets=1, draws=1)
+  limits.check(config, {'top': 1, 'sets': 1, 'draws': 1}, NAME)
   setting = config.implicit.prompts
   loaded = prompt_sets.load_implicit(inputs.path_of(setting))
   rows = [row for row in loaded if row.emotion in emotions]

@@ -11,6 +11,7 @@ from emojax import statistics
 from emojax.data import chats
 from emojax.data import prompt_sets
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import ladder_numbers
 from emojax.experiments.measures import ladder_rows
@@ -35,7 +36,7 @@ def prepare(
     emotions: Sequence[str],
 ) -> Prepared:
   """Loads ladders and tokenises a text for each number and wording."""
-  prompt_readings.check_least(config, NAME, sets=1, wordings=1)
+  limits.check(config, {'sets': 1, 'wordings': 1}, NAME)
   setting = config.ladders.ladders
   loaded = prompt_sets.load_ladders(inputs.path_of(setting))
   ladders, texts = [], []

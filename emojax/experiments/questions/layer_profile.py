@@ -30,10 +30,7 @@ def prepare(
     config, lm: load.LanguageModel, emotions: Sequence[str]
 ) -> other_stories.Other | None:
   """Checks the settings; returns the second corpus, if one is named."""
-  limits.check(
-      {f'{NAME}.{name}': config[NAME][name] for name in _LEAST},
-      {f'{NAME}.{name}': least for name, least in _LEAST.items()},
-  )
+  limits.check(config, _LEAST, NAME)
   return other_stories.prepare(config, lm, emotions)
 
 

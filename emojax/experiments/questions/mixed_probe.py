@@ -7,11 +7,11 @@ import ml_collections
 import numpy as np
 
 from emojax import errors
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import mixed_fits
 from emojax.experiments.measures import mixed_items
-from emojax.experiments.measures import prompt_readings
 from emojax.models import load
 
 NAME = mixed_items.NAME
@@ -38,15 +38,17 @@ def prepare(
     emotions: Sequence[str],
 ) -> mixed_items.Encoded:
   """Loads scenarios and dialogues, and puts them together."""
-  prompt_readings.check_least(
+  limits.check(
       config,
+      {
+          'folds': 2,
+          'repeats': 2,
+          'per_emotion': 0,
+          'stories': 1,
+          'shuffles': 2,
+          'layers': 1,
+      },
       NAME,
-      folds=2,
-      repeats=2,
-      per_emotion=0,
-      stories=1,
-      shuffles=2,
-      layers=1,
   )
   own = config.mixed_probe
   if own.repeats > own.folds:

@@ -15,10 +15,10 @@ from emojax.data import dialogues
 from emojax.data import norms as norms_lib
 from emojax.data import valence as valence_lib
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import compare_kinds
-from emojax.experiments.measures import prompt_readings
 from emojax.experiments.measures import scenes
 from emojax.models import load
 
@@ -53,7 +53,7 @@ def prepare(
     emotions: Sequence[str],
 ) -> Prepared:
   """Loads and tokenises the dialogues."""
-  prompt_readings.check_least(config, NAME, permutations=2)
+  limits.check(config, {'permutations': 2}, NAME)
   setting = config.speakers.dialogues
   loaded = dialogues.load_two_speakers(inputs.path_of(setting))
   rows, names, labels = scenes.labelled(loaded, _FIELDS, emotions)

@@ -15,6 +15,7 @@ from emojax.data import places
 from emojax.data import prompt_sets
 from emojax.experiments import encode
 from emojax.experiments import inputs
+from emojax.experiments import limits
 from emojax.experiments import numbers as numbers_lib
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import prompt_readings
@@ -60,7 +61,7 @@ def prepare(
 ) -> Prepared:
   """Loads and tokenises the messages; each must have room for its reply."""
   del emotions  # What a message is about is not used: probes are read in all.
-  prompt_readings.check_least(config, NAME, sets=1, draws=1, new_tokens=1)
+  limits.check(config, {'sets': 1, 'draws': 1, 'new_tokens': 1}, NAME)
   file = config.turns.prompts or 'turns.jsonl'
   rows = prompt_sets.load_turns(inputs.path_of(config.turns.prompts))
   texts = [row.text for row in rows]

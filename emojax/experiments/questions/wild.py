@@ -17,11 +17,7 @@ FILES = {'transcripts': 'chats'}
 def prepare(config, lm: load.LanguageModel, emotions: Sequence[str]):
   """Returns the transcripts, tokenised."""
   del emotions
-  sizes = ('window', 'top')
-  limits.check(
-      {f'{NAME}.{name}': config[NAME][name] for name in sizes},
-      {f'{NAME}.{name}': 1 for name in sizes},
-  )
+  limits.check(config, {'window': 1, 'top': 1}, NAME)
   return wild.encode(lm, config[NAME].transcripts)
 
 
