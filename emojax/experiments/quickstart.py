@@ -11,6 +11,7 @@ from emojax import runs
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
+from emojax.experiments import grids
 from emojax.experiments import inputs as inputs_lib
 from emojax.experiments import map_geometry
 from emojax.experiments import read
@@ -65,7 +66,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
     )
     files.write_jsonl(workdir / read.NAME, rows)
   done('readings')
-  grid = sweep.grid_of(config, arrays, metadata)
+  grid = grids.of_config(config, arrays, metadata)
   sweep.write(config, workdir, lm, arrays, metadata, grid)
   done('sweep')
   implied = {read.text_id(t): t.implies for t in texts if t.implies}

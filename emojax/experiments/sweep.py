@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 import functools
-import math
-import numbers
 from typing import Any
 
 from absl import logging
@@ -13,12 +11,12 @@ import numpy as np
 from emojax import chunks
 from emojax import errors
 from emojax import files
-from emojax import positions
 from emojax import runs
 from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import chunked_rows
+from emojax.experiments import grids
 from emojax.experiments import limits
 from emojax.experiments import read
 from emojax.experiments import summarise_sweep
@@ -34,15 +32,12 @@ from emojax.report import sweep_page
 NAME = 'sweep.jsonl'
 DOSE = 'dose.json'
 REPORT = 'report.html'
-_OPERATIONS = ('add', 'ablate')
 # The least that each can be.
 _LEAST = {
     'random_directions': 5,
-    'shuffled_directions': 0,
     'new_tokens': 1,
     'sweep_batch': 1,
     'sweep_chunk': 1,
-    'samples': 1,
 }
 
 
@@ -56,7 +51,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   lm = read.load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
   check_model(config, lm, metadata['emotions'])
-  grid = grid_of(config, arrays, metadata)
+  grid = grids.of_config(config, arrays, metadata)
   runs.open_workdir(
       workdir,
       config.to_dict(),
@@ -74,17 +69,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 def check(config: ml_collections.ConfigDict) -> None:
   """Refuses settings of a sweep that no model can work with."""
   limits.check(config, _LEAST)
-  limits.check_seed(config)
-  limits.check_sampling(config)
-  strengths = tuple(config.strengths)
-  good = all(
-      isinstance(x, numbers.Real) and math.isfinite(x) and x for x in strengths
-  )
-  if not good or not strengths or len(set(strengths)) < len(strengths):
-    raise errors.InputError(
-        f'config.strengths={strengths}: give distinct numbers, none 0'
-        ' (unsteered rows are always added).'
-    )
+  grids.check(config)
   prompts = tuple(config.prompts)
   good = all(isinstance(x, str) and x.strip() for x in prompts)
   if not good or not prompts or len(set(prompts)) < len(prompts):
@@ -92,16 +77,6 @@ def check(config: ml_collections.ConfigDict) -> None:
         f'config.prompts={prompts}: give one or more distinct texts, none'
         ' empty.'
     )
-  operations = tuple(config.operations)
-  if not operations or set(operations) - set(_OPERATIONS):
-    raise errors.InputError(
-        f'config.operations={operations}: must be some of'
-        f' {", ".join(_OPERATIONS)}.'
-    )
-  if not config.positions:
-    raise errors.InputError('config.positions=(): give a rule or more.')
-  for rule in config.positions:
-    positions.parse(rule)
 
 
 def check_model(
@@ -110,17 +85,10 @@ def check_model(
     emotions: Sequence[str],
 ) -> None:
   """Refuses layers, directions or prompts that this model has no room for."""
-  for layers in (*_layers(config, 0), config.readout_layers):
-    for layer in layers:
-      steering.check_layer(layer, lm.config.num_layers)
-  for direction in (*config.directions, *config.readout):
-    parts = direction.split('+')
-    for name in parts:
-      if name not in emotions or parts.count(name) > 1:
-        raise errors.InputError(
-            f'A direction is called {direction!r}: must be one of'
-            f' {", ".join(emotions)}, or several distinct ones joined by "+".'
-        )
+  grids.check_directions(config, emotions, lm.config.num_layers)
+  for layer in config.readout_layers:
+    steering.check_layer(layer, lm.config.num_layers)
+  grids.check_names(config.readout, emotions)
   for text in (*config.prompts, config.reply_prefix):
     token = lm.tokenizer.control_token_in(text)
     if token is not None:
@@ -134,59 +102,6 @@ def check_model(
       config.new_tokens,
       sweep_grid.encode_words(lm, emotions),
   )
-
-
-def _layers(
-    config: ml_collections.ConfigDict, layer: int
-) -> tuple[tuple[int, ...], ...]:
-  """Layers and bands; the vectors' own layer if none is given."""
-  single = config.layers or (() if config.bands else (layer,))
-  bands = tuple(tuple(range(a, b + 1)) for a, b in config.bands)
-  return tuple((x,) for x in single) + bands
-
-
-def grid_of(
-    config: ml_collections.ConfigDict,
-    arrays: dict[str, np.ndarray],
-    metadata: dict[str, Any],
-) -> sweep_grid.Grid:
-  """What the config crosses, and its controls."""
-  shuffled = min(config.shuffled_directions, len(arrays['shuffled']))
-  return sweep_grid.Grid(
-      directions=tuple(config.directions or metadata['emotions']),
-      operations=tuple(config.operations),
-      layers=_layers(config, metadata['layer']),
-      strengths=tuple(config.strengths),
-      positions=tuple(config.positions),
-      seeds=tuple(range(config.seed, config.seed + config.samples)),
-      random=tuple(f'random_{i}' for i in range(config.random_directions)),
-      shuffled=tuple(f'shuffled_{i}' for i in range(shuffled)),
-      opposite=config.opposite,
-  )
-
-
-def bank_of(
-    grid: sweep_grid.Grid,
-    arrays: dict[str, np.ndarray],
-    metadata: dict[str, Any],
-    seed: int,
-) -> tuple[dict[str, int], np.ndarray]:
-  """All directions, each as long as its layer's mean residual norm.
-
-  Returns:
-    The index of each by name, and the bank [E', L, D].
-  """
-  _, num_layers, width = arrays['vectors'].shape
-  names = (*metadata['emotions'], *grid.random, *grid.shuffled)
-  bank = np.concatenate(
-      [
-          arrays['vectors'],
-          steering.random_directions(seed, len(grid.random), num_layers, width),
-          arrays['shuffled'][: len(grid.shuffled)],
-      ]
-  )
-  bank = steering.scaled_directions(bank, arrays['resid_norm'])
-  return {name: i for i, name in enumerate(names)}, bank
 
 
 def write(
@@ -227,7 +142,7 @@ def _rows(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
       ),
       stop=lm.tokenizer.stop,
   )
-  index, bank = bank_of(grid, arrays, metadata, config.seed)
+  index, bank = grids.bank_of(grid, arrays, metadata, config.seed)
 
   @functools.cache  # A finished sweep needs none.
   def measures() -> sweep_rows.Measures:

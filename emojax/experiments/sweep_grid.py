@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 import hashlib
 import itertools
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,6 +52,24 @@ class Row:
     key = jax.random.key(self.seed)
     key = jax.random.fold_in(key, int(self.id()[:8], 16))
     return np.asarray(jax.random.key_data(key))
+
+  def place(self) -> dict[str, Any]:
+    """What an artefact's line says of the row."""
+    single = '+' not in self.direction and self.operation == 'add'
+    of_emotion = self.kind in ('emotion', 'opposite')
+    return {
+        'id': self.id(),
+        'kind': self.kind,
+        'direction': self.direction,
+        'emotion': self.direction if of_emotion and single else None,
+        'control': self.kind != 'emotion',
+        'operation': self.operation or None,
+        'layers': list(self.layers),
+        'strength': self.strength,
+        'positions': self.positions or None,
+        'prompt': self.prompt,
+        'seed': self.seed,
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -97,7 +97,7 @@ def run(
       lm, measures, requests, written, settings
   )
   return [
-      _place(row)
+      row.place()
       | _outcome(lm, measures, request, text)
       | {
           'kl': kl[i],
@@ -208,25 +208,6 @@ def _read_batch(lm, measures, requests, texts, new_tokens, traits):
       first=tail,
   )
   return hosts.fetch(got), after_valid.astype(float)
-
-
-def _place(row: sweep_grid.Row) -> dict[str, Any]:
-  """What a line says of its place in the grid."""
-  single = '+' not in row.direction and row.operation == 'add'
-  of_emotion = row.kind in ('emotion', 'opposite')
-  return {
-      'id': row.id(),
-      'kind': row.kind,
-      'direction': row.direction,
-      'emotion': row.direction if of_emotion and single else None,
-      'control': row.kind != 'emotion',
-      'operation': row.operation or None,
-      'layers': list(row.layers),
-      'strength': row.strength,
-      'positions': row.positions or None,
-      'prompt': row.prompt,
-      'seed': row.seed,
-  }
 
 
 def _outcome(
