@@ -2,8 +2,6 @@
 
 import tiny_model
 
-from emojax.experiments import build_vectors
-from emojax.experiments import capture_stories
 from emojax.experiments import inputs as inputs_lib
 from emojax.experiments import paper
 from emojax.experiments import study as study_lib
@@ -59,21 +57,4 @@ def study(folder, config):
   inputs = inputs_lib.load_inputs(config)
   workdir = folder / 'run'
   workdir.mkdir(exist_ok=True)
-  capture_stories.run(
-      config, workdir, inputs.lm, inputs.stories, inputs.encoded
-  )
-  build_vectors.run(
-      config, workdir, inputs.lm, inputs.stories, inputs.dialogues
-  )
-  arrays, metadata = build_vectors.read_vectors(
-      workdir / build_vectors.NAME, inputs.lm
-  )
-  return study_lib.Study(
-      config,
-      workdir,
-      inputs.lm,
-      inputs.stories,
-      inputs.dialogues,
-      arrays,
-      metadata,
-  )
+  return study_lib.make(config, workdir, inputs)

@@ -25,7 +25,6 @@ from emojax import hosts
 from emojax import power
 from emojax import runs
 from emojax.experiments import build_vectors
-from emojax.experiments import capture_stories
 from emojax.experiments import headlines
 from emojax.experiments import inputs as inputs_lib
 from emojax.experiments import limits
@@ -58,17 +57,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
       config.to_dict(),
       lm.identity() | {'corpus': _hashes(config, questions)},
   )
-  logging.info('%s in %s, %d layers', lm.name, lm.dtype, lm.config.num_layers)
-  capture_stories.run(config, workdir, lm, inputs.stories, inputs.encoded)
-  hosts.stop_if_asked()
-  build_vectors.run(config, workdir, lm, inputs.stories, inputs.dialogues)
-  hosts.stop_if_asked()
-  arrays, metadata = build_vectors.read_vectors(
-      workdir / build_vectors.NAME, lm
-  )
-  study = study_lib.Study(
-      config, workdir, lm, inputs.stories, inputs.dialogues, arrays, metadata
-  )
+  study = study_lib.make(config, workdir, inputs)
   for name, question in questions.items():
     answer(study, question, prepared[name])
     hosts.stop_if_asked()

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 from typing import Any
 
+from absl import logging
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -15,7 +16,9 @@ from emojax import hosts
 from emojax import steering
 from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
+from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
+from emojax.experiments import inputs as inputs_lib
 from emojax.experiments import map_geometry
 from emojax.experiments import passes
 from emojax.models import capture
@@ -123,6 +126,32 @@ class Study:
   def known(self, rows: Sequence[Any]) -> list[Any]:
     """The rows whose `emotion` has a vector."""
     return [row for row in rows if row.emotion in self.emotions]
+
+
+def make(
+    config: ml_collections.ConfigDict,
+    workdir: files.Path,
+    inputs: inputs_lib.Inputs,
+) -> Study:
+  """Makes the vectors that a study works with, unless `workdir` has them."""
+  lm = inputs.lm
+  logging.info('%s in %s, %d layers', lm.name, lm.dtype, lm.config.num_layers)
+  capture_stories.run(config, workdir, lm, inputs.stories, inputs.encoded)
+  hosts.stop_if_asked()
+  build_vectors.run(config, workdir, lm, inputs.stories, inputs.dialogues)
+  hosts.stop_if_asked()
+  arrays, metadata = build_vectors.read_vectors(
+      workdir / build_vectors.NAME, lm
+  )
+  return Study(
+      config,
+      workdir,
+      lm,
+      inputs.stories,
+      inputs.dialogues,
+      arrays,
+      metadata,
+  )
 
 
 def read(
