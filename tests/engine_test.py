@@ -179,7 +179,7 @@ def test_a_cache_in_one_piece_gives_the_same_texts_and_readings(
   probe = decoding.Probe(bank[:2], jnp.asarray([1, 3]))
   run = lambda: engine.write(lm, bank, grid(), settings(5, SAMPLED), probe)
   apart = run()
-  monkeypatch.setattr(engine, '_apart', lambda mesh: False)
+  monkeypatch.setattr(engine, '_apart', lambda lm: False)
   whole = run()
   assert [text.tokens for text in whole] == expected[SAMPLED]
   assert [text.tokens for text in apart] == expected[SAMPLED]
@@ -198,7 +198,7 @@ def test_rows_differ_where_they_should(expected):
 def test_the_order_of_rows_changes_no_text(lm, bank, expected):
   order = np.random.default_rng(0).permutation(len(grid()))
   rows = [grid()[i] for i in order]
-  got = write(lm, bank, rows, 4, SAMPLED)
+  got = write(lm, bank, rows, 5, SAMPLED)
   assert got == [expected[SAMPLED][i] for i in order]
 
 
@@ -332,7 +332,7 @@ def test_a_row_that_is_not_finite_ends_and_leaves_the_others(
       for rule in ('all', 'generated', 'from:10')
   ]
   rows = grid()
-  got = engine.write(lm, bank, rows + broken, settings(4))
+  got = engine.write(lm, bank, rows + broken, settings(5))
   assert [text.tokens for text in got[: len(rows)]] == expected[GREEDY]
   assert all(text.finite for text in got[: len(rows)])
   assert [text.finite for text in got[len(rows) :]] == [False] * 3

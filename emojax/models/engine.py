@@ -158,14 +158,26 @@ def _empty(
       traits,
       read,
       sharding.zeros(lm.mesh),
-      _apart(lm.mesh),
+      _apart(lm),
   )
   return state, traits
 
 
-def _apart(mesh: jax.sharding.Mesh) -> bool:
-  """Whether blocks are decoded without a loop; see `through_apart`."""
-  return mesh.devices.flat[0].platform == 'cpu'
+def _apart(lm: load.LanguageModel) -> bool:
+  """Whether blocks are decoded without a loop; see `through_apart`.
+
+  The weights are then there twice. Where they fill a GPU to more than a third,
+  they are rather copied at every step. Only sizes decide: what is free differs
+  between processes, which must all run one program.
+  """
+  device = lm.mesh.local_devices[0]
+  if device.platform != 'gpu':
+    return device.platform == 'cpu'
+  limit = (device.memory_stats() or {}).get('bytes_limit', 0)
+  weights = sum(
+      x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(lm.params)
+  )
+  return weights < limit / 3
 
 
 def state_of(

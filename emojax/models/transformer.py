@@ -228,8 +228,8 @@ def through_apart(
 ) -> tuple[streams.Stream, list[Array] | None]:
   """Runs all blocks one after the other, as a program without a loop.
 
-  A CPU copies what a loop takes of a stack, weights and cache: more than half
-  of a decoding step of few rows or many slots. Other devices need no copy.
+  A CPU and a GPU copy what a loop takes of a stack, weights and cache: half of
+  a decoding step.
 
   Args:
     model: a `Transformer`.
