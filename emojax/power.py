@@ -3,11 +3,14 @@
 import math
 
 import numpy as np
+import scipy.optimize
 import scipy.stats
 from statsmodels.stats import power as power_lib
 from statsmodels.stats import proportion
 
 from emojax import errors
+
+_FEW = 12  # Groups whose signs are all tried: 4096.
 
 
 def sample_size_for_proportions(
@@ -49,6 +52,120 @@ def sample_size_for_proportions(
           p1 - p0, p0, power, alpha=alpha, alternative='two-sided'
       )
   )
+
+
+def detectable_proportions(
+    p0: float,
+    n: int,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    groups: int | None = None,
+) -> tuple[float | None, float | None]:
+  """The nearest shares that n pairs tell from a base rate: what a grid can do.
+
+  The other way round than `sample_size_for_proportions`, and exact, so that a
+  base rate may be 0 or 1: the chance that McNemar's exact test (signs of the
+  pairs that differ, flipped) finds the change, summed over how many differ. Of
+  large n both agree. Pairs are taken as independent; where both of a pair are
+  alike, as of one scenario, less is enough.
+
+  Args:
+    p0: the base rate, 0 to 1.
+    n: pairs: trials of each of the two conditions.
+    power: the chance that the test then finds it, with its sign.
+    alpha: of the test, two-sided; of the first step of Holm's, 0.05 over the
+      number of tests.
+    groups: S scenarios that the trials are equally many samples of, so that
+      signs are flipped by scenario; n if None. No p is then below 2^(1 - S),
+      and the chance is at most that of S differences: simulated for up to 12,
+      else that of Student's t test.
+
+  Returns:
+    The lowest share above p0 that is found, and the highest below; None where
+    there is none.
+
+  Raises:
+    InputError: for a base rate outside 0 to 1, or no pairs.
+  """
+  _check(power, alpha)
+  groups = n if groups is None else groups
+  if not 0 <= p0 <= 1 or not 1 <= groups <= n:
+    raise errors.InputError(
+        f'A base rate of {p0}, {n} pairs and {groups} groups: give a rate of 0'
+        ' to 1, and a pair or more in each group.'
+    )
+
+  least = _fewest_ups(n, alpha)
+
+  def rise(base: float) -> float | None:
+    def lacks(p1: float) -> float:
+      return _chance_of_rise(base, p1, least, groups, alpha) - power
+
+    if base >= 1 or 2.0 ** (1 - groups) > alpha or lacks(1.0) < 0:
+      return None
+    return float(scipy.optimize.brentq(lacks, base, 1.0, xtol=1e-4))
+
+  higher, lower = rise(p0), rise(1 - p0)
+  return higher, None if lower is None else 1 - lower
+
+
+def _fewest_ups(n: int, alpha: float) -> np.ndarray:
+  """[n + 1]: of so many pairs that differ, the fewest ups with a p of alpha."""
+  differ = np.arange(n + 1)
+  least = differ - scipy.stats.binom.ppf(alpha / 2, differ, 0.5)
+  least += scipy.stats.binom.sf(least - 1, differ, 0.5) > alpha / 2
+  return np.where(differ == 0, 1, least)
+
+
+def _chance_of_rise(
+    p0: float, p1: float, least: np.ndarray, groups: int, alpha: float
+) -> float:
+  """The chance that signs of pairs, flipped, find p1 above p0."""
+  n = len(least) - 1
+  up, down = p1 * (1 - p0), p0 * (1 - p1)
+  ups = up / (up + down) if up + down > 0 else 0.0
+  differ = np.arange(n + 1)
+  found = scipy.stats.binom.sf(least - 1, differ, ups)
+  chance = float(scipy.stats.binom.pmf(differ, n, up + down) @ found)
+  if groups == n:
+    return chance
+  found = _by_few_groups if groups <= _FEW else _by_groups
+  return min(chance, found(p0, p1, n / groups, groups, alpha))
+
+
+def _by_groups(
+    p0: float, p1: float, samples: float, groups: int, alpha: float
+) -> float:
+  """The chance that Student's t of means of groups finds the rise.
+
+  Less the continuity correction of one sample: shares of few samples are
+  coarse, and the signs of 0 do not count.
+  """
+  variance = p0 * (1 - p0) + p1 * (1 - p1)
+  off = max(0.0, p1 - p0 - 1 / (samples * groups))
+  shift = off * np.sqrt(samples * groups / max(variance, 1e-12))
+  bound = scipy.stats.t.isf(alpha / 2, groups - 1)
+  # Far above the bound scipy's has no number; the chance is then 1.
+  found = scipy.stats.nct.sf(bound, groups - 1, shift)
+  return float(np.nan_to_num(found, nan=1.0))
+
+
+def _by_few_groups(
+    p0: float, p1: float, samples: float, groups: int, alpha: float
+) -> float:
+  """The same by 1000 simulated grids and all 2^groups signs of each.
+
+  From the same uniform numbers at any p1, so that it never falls as p1 rises.
+  """
+  uniform = np.random.default_rng(0).random((2, 1000, groups))
+  base, risen = (
+      scipy.stats.binom.ppf(u, round(samples), p)
+      for u, p in zip(uniform, (p0, p1), strict=True)
+  )
+  signs = 1 - 2 * (np.arange(2**groups)[:, None] >> np.arange(groups) & 1)
+  off = risen - base
+  far = np.abs(off @ signs.T) >= np.abs(off.sum(axis=1))[:, None]
+  return float(((far.mean(axis=1) <= alpha) & (off.sum(axis=1) > 0)).mean())
 
 
 def detectable_correlation(

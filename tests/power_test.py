@@ -6,6 +6,7 @@ import scipy.stats
 
 from emojax import errors
 from emojax import power
+from emojax import rates
 
 
 @pytest.mark.parametrize('p0, expected', [(0.5, 58), (0.2, 199), (0.1, 435)])
@@ -80,6 +81,76 @@ def test_no_effect_is_found_as_often_as_alpha_says():
   assert power.power_of_difference(9, 100, 100) == pytest.approx(1)
 
 
+@pytest.mark.parametrize('p0, p1', [(0.5, 0.25), (0.2, 0.1), (0.1, 0.05)])
+def test_of_many_pairs_the_detectable_share_is_the_one_they_were_planned_for(
+    p0, p1
+):
+  n = power.sample_size_for_proportions(p0, p1)
+  _, lower = power.detectable_proportions(p0, n)
+  # The exact test asks for a little more than the normal curve.
+  assert p1 - 0.02 < lower < p1
+
+
+def _share_found(p0, p1, groups, samples, alpha, trials=600):
+  rng = np.random.default_rng(3)
+  x, y = (rng.binomial(samples, p, (trials, groups)) for p in (p1, p0))
+  return np.mean(
+      [
+          rates.sign_flip(off, samples) <= alpha
+          and np.sign(off.sum()) == np.sign(p1 - p0)
+          for off in (x - y) / samples
+      ]
+  )
+
+
+@pytest.mark.parametrize(
+    'p0, groups, samples, tests',
+    [
+        (0.0, 40, 1, 6),
+        (0.03, 40, 1, 6),
+        (0.5, 20, 1, 1),
+        (0.2, 8, 10, 6),
+        (0.3, 20, 4, 6),
+    ],
+)
+def test_simulated_grids_find_the_detectable_shares_that_often(
+    p0, groups, samples, tests
+):
+  alpha = 0.05 / tests
+  found = power.detectable_proportions(
+      p0, groups * samples, alpha=alpha, groups=groups
+  )
+  for p1 in found:
+    if p1 is not None:
+      got = _share_found(p0, p1, groups, samples, alpha)
+      assert abs(got - 0.8) < 0.05, p1
+  assert found[0] > p0 and (found[1] is None or found[1] < p0)
+
+
+def test_a_base_rate_near_an_end_leaves_one_direction():
+  higher, lower = power.detectable_proportions(0.0, 40, alpha=0.05 / 6)
+  assert lower is None and 0.2 < higher < 0.3
+  mirrored = power.detectable_proportions(1.0, 40, alpha=0.05 / 6)
+  assert mirrored[0] is None and mirrored[1] == pytest.approx(1 - higher)
+  assert power.detectable_proportions(0.03, 40)[1] is None
+
+
+def test_more_pairs_detect_nearer_shares_and_more_tests_further_ones():
+  near = [power.detectable_proportions(0.2, n)[0] for n in (20, 40, 160)]
+  assert near == sorted(near, reverse=True)
+  far = [
+      power.detectable_proportions(0.2, 40, alpha=0.05 / k)[0] for k in (1, 9)
+  ]
+  assert far == sorted(far)
+
+
+def test_too_few_scenarios_show_nothing_however_many_samples():
+  # 2^-6 = 0.016 is above 0.05 / 6.
+  few = power.detectable_proportions(0.2, 7000, alpha=0.05 / 6, groups=7)
+  assert few == (None, None)
+  assert power.detectable_proportions(0.5, 5) == (None, None)
+
+
 @pytest.mark.parametrize(
     'call, reason',
     [
@@ -90,6 +161,9 @@ def test_no_effect_is_found_as_often_as_alpha_says():
             lambda: power.sample_size_for_proportions(0.1, 0.2, 80),
             'power is 80',
         ),
+        (lambda: power.detectable_proportions(1.1, 9), 'rate of 0 to 1'),
+        (lambda: power.detectable_proportions(0.1, 0), 'a pair or more'),
+        (lambda: power.detectable_proportions(0.1, 9, groups=10), '10 groups'),
         (lambda: power.detectable_correlation(3), '4 or more'),
         (lambda: power.detectable_correlation(9, alpha=5), 'alpha is 5'),
         (lambda: power.power_of_difference(1, 1, 9), '2 or more'),

@@ -96,6 +96,16 @@ class Tokenizer:
     """Returns a control token that is written out in `text`, if there is."""
     return next((token for token in self._control if token in text), None)
 
+  def without_control(self, text: str) -> str:
+    """Returns the text without the control tokens that are written out in it.
+
+    For what a model or its program wrote and a chat quotes: else it could forge
+    a turn.
+    """
+    while (token := self.control_token_in(text)) is not None:
+      text = text.replace(token, '')
+    return text
+
   @functools.cached_property
   def _control(self) -> tuple[str, ...]:
     # Gemma has six thousand, and asking the backend for them takes a while.
