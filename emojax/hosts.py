@@ -5,8 +5,9 @@ a folder; those of the first are the results. So the code of an experiment never
 asks which process it is in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
+import json
 import os
 import signal
 import tempfile
@@ -109,6 +110,17 @@ def _bytes_from_first(data: bytes) -> bytes:
   if is_first():
     buffer[:] = np.frombuffer(data, np.uint8)
   return np.asarray(_from_first(buffer)).astype(np.uint8).tobytes()
+
+
+def from_first(make: Callable[[], Any]) -> Any:
+  """What the first process makes, as JSON has it; the others do not make it.
+
+  For what may differ between processes, such as how long a program took.
+  """
+  if jax.process_count() == 1:
+    return make()
+  data = json.dumps(make()).encode() if is_first() else b''
+  return json.loads(_bytes_from_first(data))
 
 
 def fetch(tree: Any) -> Any:

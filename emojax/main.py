@@ -45,6 +45,7 @@ _STORAGE = (
 EXPERIMENTS = (
     'quickstart',
     'paper',
+    'behaviour',
     'read',
     'wild',
     'sweep',

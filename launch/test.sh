@@ -64,6 +64,9 @@ fi
 
 lock=requirements-test.txt
 venv=${EMOJAX_TEST_VENV:-$root/.venv-test}
+# As pip does: a hundred processes of the tests would each take seconds more to
+# import where Python may not write what it has compiled.
+export UV_COMPILE_BYTECODE=1
 make_environment "$venv" "$lock"
 mark_current "$venv" "$lock"
 cd -- "$root"

@@ -80,7 +80,7 @@ def test_a_misspelt_field_is_corrected(command):
 
 def test_an_experiment_that_does_not_exist_lists_those_that_do(command):
   line = command.quickstart(experiment='fly')
-  assert "'fly'" in line and 'quickstart, paper, read' in line
+  assert "'fly'" in line and 'quickstart, paper, behaviour, read' in line
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class Command:
     safetensors.numpy.save_file(weights, path)
 
 
-def start(fields, workdir, environment):
+def start(fields, workdir, environment=None):
   """Starts a quickstart in a process of its own."""
   return subprocess.Popen(
       [
@@ -126,7 +126,7 @@ def start(fields, workdir, environment):
   )
 
 
-def finish(fields, workdir, environment):
+def finish(fields, workdir, environment=None):
   """Runs a quickstart, which must succeed; returns what it said."""
   process = start(fields, workdir, environment)
   said, _ = process.communicate(timeout=300)

@@ -2,6 +2,14 @@
 
 import os
 import pathlib
+import tempfile
+
+# A program that one test compiles is there for the others, whichever process
+# they are in: half of a run would be compiling again. Before JAX reads it.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _COMPILED = tempfile.TemporaryDirectory(prefix='emojax-compiled-')
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _COMPILED.name
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 
 import jax
 import jax.numpy as jnp

@@ -12,11 +12,13 @@ ROOT = pathlib.Path(emojax.__file__).parent
 CORE = (
     'agreement',
     'axes',
+    'code_outcomes',
     'deflection',
     'doses',
     'effects',
     'elo',
     'geometry',
+    'kappa',
     'ladders',
     'likeness',
     'logistic',
@@ -29,6 +31,7 @@ CORE = (
     'preferences',
     'probe_selection',
     'probes',
+    'rates',
     'readings',
     'resampling',
     'speakers',
@@ -36,6 +39,7 @@ CORE = (
     'statistics',
     'steering',
     'swaps',
+    'traces',
     'vectors',
     'windows',
 )
@@ -162,15 +166,26 @@ def test_the_report_needs_no_jax():
     assert heavy == set(), module
 
 
-def test_only_the_entry_point_and_experiments_know_experiments():
+def test_only_entry_points_and_experiments_know_experiments():
   users = {
       module
       for module in MODULES
       if any(_within(name, ['emojax.experiments']) for name in _imports(module))
   }
   assert 'emojax.main' in users
-  others = {m for m in users if not _within(m, ['emojax.experiments'])}
-  assert others == {'emojax.main'}
+  known = ['emojax.experiments', 'emojax.providers']
+  assert {m for m in users if not _within(m, known)} == {'emojax.main'}
+
+
+def test_only_providers_know_inspect_and_nothing_else_knows_providers():
+  users = lambda package: {
+      module
+      for module in MODULES
+      if any(_within(name, [package]) for name in _imports(module))
+  }
+  inspect, providers = users('inspect_ai'), users('emojax.providers')
+  assert inspect and providers
+  assert all(_within(m, ['emojax.providers']) for m in inspect | providers)
 
 
 @pytest.mark.parametrize('banned', ['torch', 'transformers', 'pickle', 'dill'])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 import jax.numpy as jnp
 import pytest
 import tiny_model
@@ -44,6 +45,18 @@ needs_compiler = pytest.mark.skipif(
     importlib.util.find_spec('libtpu') is None,
     reason='needs libtpu, of jax[tpu]',
 )
+
+
+@pytest.fixture(scope='module', autouse=True)
+def no_cache():
+  """What is compiled for a TPU can be loaded only where there is one."""
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('JAX_ENABLE_COMPILATION_CACHE', 'false')
+    yield
+  jax.config.update('jax_enable_compilation_cache', True)
+  compilation_cache.reset_cache()
 
 
 def _tiny(layers=4):
@@ -301,8 +314,7 @@ def _run(*arguments):
 
 def _sized(tmp_path, **facts):
   path = tmp_path / 'config.json'
-  facts = SMALL | {'hidden_size': 1024, 'intermediate_size': 250_000} | facts
-  path.write_text(json.dumps(facts))
+  path.write_text(json.dumps(SMALL | facts))
   return [
       '--config=configs/qwen3_32b.py',
       f'--model_config={path}',
@@ -318,13 +330,16 @@ def _sized(tmp_path, **facts):
 def test_the_command_says_what_fits_and_exits_with_three_if_it_does_not(
     tmp_path,
 ):
-  """Weights of 14 GiB a chip on 2 x 2, of 7 GiB on 2 x 4."""
+  """The large one's weights: of 14 GiB a chip on 2 x 2, of 7 GiB on 2 x 4."""
   sized = _sized(tmp_path, num_hidden_layers=2)
   small = _run(*sized, '--topology=v5e:2x2', '--config.mesh.fsdp=1')
   assert small.returncode == 0, small.stderr
   for name in ('capture', 'probe fit', 'prefill', 'decode', 'chip-hours'):
     assert name in small.stdout
-  large = _sized(tmp_path, num_hidden_layers=40)
+  large = _sized(
+      tmp_path, num_hidden_layers=40, hidden_size=1024,
+      intermediate_size=250_000,
+  )  # fmt: skip
   out = tmp_path / 'plan.json'
   refused = _run(
       *large, '--topology=v5e:2x2', '--config.mesh.data=1',

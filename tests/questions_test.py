@@ -32,9 +32,9 @@ def test_every_question_is_in_the_report_and_is_written_and_shown():
     assert module.NAME == name and callable(module.view)
 
 
-def test_everything_published_belongs_to_a_question():
+def test_everything_published_belongs_to_a_question_or_to_behaviours():
   known = {path.stem for path in (ROOT / 'data' / 'published').iterdir()}
-  assert known <= set(paper_page.QUESTIONS)
+  assert known <= {*paper_page.QUESTIONS, 'behaviour'}
 
 
 @functools.cache

@@ -1,13 +1,10 @@
 """The whole command on a tiny model: artefacts, reruns, refusals."""
 
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
-import jax
-from jax.experimental.compilation_cache import compilation_cache
 import numpy as np
 import pytest
 import tiny_model
@@ -32,7 +29,7 @@ ARTEFACTS = (
 E, L, D = len(tiny_model.EMOTIONS), tiny_model.LAYERS, tiny_model.WIDTH
 
 
-def _command(name, workdir, fields, cache):
+def _command(name, workdir, fields):
   return subprocess.run(
       [
           sys.executable,
@@ -43,7 +40,6 @@ def _command(name, workdir, fields, cache):
           *tiny_model.flags(fields),
       ],
       cwd=tiny_model.ROOT,
-      env=os.environ | {name.upper(): str(x) for name, x in cache.items()},
       capture_output=True,
       text=True,
       check=False,
@@ -66,32 +62,16 @@ def _assert_same(one, two):
     assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.fixture(scope='module', autouse=True)
-def cache(tmp_path_factory):
-  """Programs compiled by one run are there for the next: a minute less."""
-  settings = {
-      'jax_compilation_cache_dir': str(tmp_path_factory.mktemp('compiled')),
-      'jax_persistent_cache_min_compile_time_secs': 0,
-  }
-  before = {name: getattr(jax.config, name) for name in settings}
-  for name, value in settings.items():
-    jax.config.update(name, value)
-  yield settings
-  for name, value in before.items():
-    jax.config.update(name, value)
-  compilation_cache.reset_cache()
-
-
 @pytest.fixture(scope='module')
 def fields(tmp_path_factory):
   return tiny_model.settings(tmp_path_factory.mktemp('tiny'))
 
 
 @pytest.fixture(scope='module')
-def finished(fields, cache, tmp_path_factory):
+def finished(fields, tmp_path_factory):
   """The workdir of the command, run as a user runs it."""
   workdir = tmp_path_factory.mktemp('runs') / 'quickstart'
-  done = _command('quickstart', workdir, fields, cache)
+  done = _command('quickstart', workdir, fields)
   assert done.returncode == 0, done.stderr
   assert 'Traceback' not in done.stderr
   return workdir
@@ -263,16 +243,13 @@ def test_emotions_that_nobody_rated_have_no_correlation(fields, tmp_path):
   assert len(geometry['pca']['explained']) == 3
 
 
-def test_the_read_command_answers_every_line_in_order(
-    finished, cache, tmp_path
-):
+def test_the_read_command_answers_every_line_in_order(finished, tmp_path):
   texts = tmp_path / 'texts.jsonl'
   tiny_model.write_rows(texts, tiny_model.TEXTS)
   done = _command(
       'read',
       tmp_path / 'out',
       {'vectors': finished / 'vectors.safetensors', 'texts': texts},
-      cache,
   )
   assert done.returncode == 0, done.stderr
   names = {path.name for path in (tmp_path / 'out').iterdir()}

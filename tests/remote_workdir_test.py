@@ -44,12 +44,8 @@ def store(server, monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def environment(server, tmp_path_factory):
-  return os.environ | {
-      **server[1],
-      'JAX_COMPILATION_CACHE_DIR': str(tmp_path_factory.mktemp('compiled')),
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-  }
+def environment(server):
+  return os.environ | server[1]
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,5 @@
 """A run that is killed goes on, and ends with the bytes of one that was not."""
 
-import os
 import random
 import signal
 import time
@@ -20,14 +19,6 @@ def fields(tmp_path_factory):
   """Many short chunks: 8 of stories, 4 of dialogues, 12 of the sweep."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
   return fields | {'batch': 2, 'chunk': 1, 'sweep_chunk': 4, 'sketch': 12}
-
-
-@pytest.fixture(scope='module')
-def environment(tmp_path_factory):
-  return os.environ | {
-      'JAX_COMPILATION_CACHE_DIR': str(tmp_path_factory.mktemp('compiled')),
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-  }
 
 
 def whole(workdir):
@@ -53,7 +44,7 @@ def finished_chunk_files(workdir):
 
 
 @pytest.fixture(scope='module')
-def undisturbed(fields, environment, tmp_path_factory):
+def undisturbed(fields, tmp_path_factory):
   """Of each unit: settings, and the workdir of a run that nobody disturbs."""
   runs = {}
   for unit in ('story', 'cell'):
@@ -62,7 +53,7 @@ def undisturbed(fields, environment, tmp_path_factory):
     if unit == 'cell':
       own['keep_layers'] = (0, 2)
     workdir = tmp_path_factory.mktemp(unit) / 'run'
-    command_line.finish(own, workdir, environment)
+    command_line.finish(own, workdir)
     runs[unit] = own, workdir
   return runs
 
@@ -74,7 +65,7 @@ def uninterrupted(request, undisturbed):
   return fields, whole(workdir)
 
 
-def interrupted(fields, workdir, environment, chunks, sent, delay=0.0):
+def interrupted(fields, workdir, chunks, sent, delay=0.0):
   """Runs until so many new chunks are there, then sends a signal.
 
   Returns:
@@ -82,7 +73,7 @@ def interrupted(fields, workdir, environment, chunks, sent, delay=0.0):
   """
   had = set(chunk_files(workdir))
   seen = set(had)
-  process = command_line.start(fields, workdir, environment)
+  process = command_line.start(fields, workdir)
   while process.poll() is None:
     seen |= set(chunk_files(workdir))
     if len(seen - had) >= chunks:
@@ -95,7 +86,7 @@ def interrupted(fields, workdir, environment, chunks, sent, delay=0.0):
 
 
 def test_runs_killed_at_any_moment_end_with_the_same_bytes(
-    uninterrupted, environment, tmp_path
+    uninterrupted, tmp_path
 ):
   fields, expected = uninterrupted
   moments = random.Random(0)
@@ -107,7 +98,6 @@ def test_runs_killed_at_any_moment_end_with_the_same_bytes(
     status, said = interrupted(
         fields,
         workdir,
-        environment,
         moments.randrange(12),
         signal.SIGKILL,
         moments.uniform(0, 0.1),
@@ -123,52 +113,50 @@ def test_runs_killed_at_any_moment_end_with_the_same_bytes(
     else:
       assert status == -signal.SIGKILL, said
       kills += 1
-  command_line.finish(fields, tmp_path / str(run), environment)
+  command_line.finish(fields, tmp_path / str(run))
   assert whole(tmp_path / str(run)) == expected
 
 
 @pytest.mark.parametrize('chunks', [2, 15])  # Of stories, and of the sweep.
 def test_a_run_told_to_stop_saves_says_so_and_goes_on(
-    uninterrupted, environment, tmp_path, chunks
+    uninterrupted, tmp_path, chunks
 ):
   fields, expected = uninterrupted
   workdir = tmp_path / 'run'
-  status, said = interrupted(
-      fields, workdir, environment, chunks, signal.SIGTERM
-  )
+  status, said = interrupted(fields, workdir, chunks, signal.SIGTERM)
   assert status == 75, said
   assert said.splitlines()[-1].startswith('emojax: Told to stop (SIGTERM)')
   assert 'Traceback' not in said
   assert not any(path.name[0] == '.' for path in workdir.rglob('*'))
-  command_line.finish(fields, workdir, environment)
+  command_line.finish(fields, workdir)
   assert whole(workdir) == expected
 
 
 @pytest.mark.parametrize('which', [0, -1])  # Rows; rows, or the newest sums.
 def test_a_damaged_chunk_is_found_out_and_computed_again(
-    uninterrupted, environment, tmp_path, which
+    uninterrupted, tmp_path, which
 ):
   fields, expected = uninterrupted
   workdir = tmp_path / 'run'
-  status, _ = interrupted(fields, workdir, environment, 5, signal.SIGKILL)
+  status, _ = interrupted(fields, workdir, 5, signal.SIGKILL)
   assert status == -signal.SIGKILL
   path = finished_chunk_files(workdir)[which]
   data = bytearray(path.read_bytes())
   data[len(data) // 2] ^= 1
   path.write_bytes(data)
-  said = command_line.finish(fields, workdir, environment)
+  said = command_line.finish(fields, workdir)
   assert f'{path} is damaged' in said
   assert whole(workdir) == expected
 
 
 def test_other_settings_are_refused_and_the_chunks_are_kept(
-    uninterrupted, environment, tmp_path
+    uninterrupted, tmp_path
 ):
   fields, _ = uninterrupted
   workdir = tmp_path / 'run'
-  interrupted(fields, workdir, environment, 2, signal.SIGKILL)
+  interrupted(fields, workdir, 2, signal.SIGKILL)
   before = whole(workdir)
-  process = command_line.start(fields | {'start': 31}, workdir, environment)
+  process = command_line.start(fields | {'start': 31}, workdir)
   said, _ = process.communicate(timeout=300)
   assert process.returncode == 2
   assert 'config.start was 30, is 31' in said.splitlines()[-1]

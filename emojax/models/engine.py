@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from emojax import hosts
+from emojax.data import batches
 from emojax.models import config as config_lib
 from emojax.models import decoding
 from emojax.models import layers
@@ -95,7 +96,11 @@ def _stream(
   """Yields each text when it has ended."""
   # Those with one prompt come in together, so that it is run once for them.
   waiting = sorted(range(len(requests)), key=lambda i: requests[i].prompt)
-  size = sharding.round_up_rows(lm.mesh, min(settings.batch, len(requests)))
+  # One shape for all prompts, and few for the batch: padding takes less time
+  # than compiling.
+  few = 1 << (len(requests) - 1).bit_length()
+  size = sharding.round_up_rows(lm.mesh, min(settings.batch, few))
+  widths = prompts.widths_for(requests)
   share = sharding.round_up_rows(lm.mesh, -(-size // _REFILL))
   state, traits = _empty(lm, requests, settings, probe, size)
   admit, decode = decoding.compiled(state)
@@ -111,7 +116,7 @@ def _stream(
       source[free[: len(come)]] = np.arange(len(come))
       state = admit(  # No name for the new rows: their memory is free at once.
           state,
-          _fresh(lm, bank, requests, traits, come, count),
+          _fresh(lm, bank, requests, traits, come, count, widths),
           *prompts.put(lm, source),
       )
       free = free[len(come) :]
@@ -134,11 +139,11 @@ def _stream(
     places[ended] = -1
 
 
-def _fresh(lm, bank, requests, traits, come, count) -> decoding.Rows:
+def _fresh(lm, bank, requests, traits, come, count, widths) -> decoding.Rows:
   """Runs the prompts of requests, filled up to `count` rows."""
   filled = [requests[i] for i in come]
   filled += filled[:1] * (count - len(come))
-  return prompts.run(lm, bank, filled, *traits)
+  return prompts.run(lm, bank, filled, *traits, widths=widths)
 
 
 def _empty(
@@ -228,12 +233,12 @@ def state_of(
 
 
 def slots_for(requests: Sequence[prompts.Request], settings: Settings) -> int:
-  """Returns S: room for the longest head, tail and text, as they are padded."""
-  head, tail = (
-      max(sizes)
-      for sizes in zip(*((r.cut, len(r.prompt) - r.cut) for r in requests))
-  )
-  return prompts.width(head) + prompts.width(tail) + settings.new_tokens
+  """Returns S: room for the longest head, tail and text, as they are padded.
+
+  A little more, so that prompts of about one length have one program.
+  """
+  needed = sum(prompts.widths_for(requests)) + settings.new_tokens
+  return batches.width_for(needed)
 
 
 def log_memory(
@@ -243,7 +248,7 @@ def log_memory(
 ) -> None:
   """Says what writing after prompts of up to `longest` tokens takes at most."""
   c = lm.config
-  slots = 2 * prompts.width(longest) + settings.new_tokens
+  slots = batches.width_for(2 * prompts.width(longest) + settings.new_tokens)
   size = sharding.round_up_rows(lm.mesh, settings.batch)
   token = 2 * c.num_layers * c.num_kv_heads * c.head_dim
   token *= jnp.dtype(c.dtype).itemsize

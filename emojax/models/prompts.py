@@ -21,6 +21,7 @@ from emojax.models import streams
 from emojax.models import transformer
 
 Array = jax.Array
+Widths = tuple[int, int]  # The padded length of heads and of tails.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,17 +82,13 @@ class Group:
       all may be empty.
     tails: U lists of ids from the cut on, none empty.
     row: [R], the prompt of each row.
+    widths: the padded length of heads and of tails.
   """
 
   heads: list[tuple[int, ...]]
   tails: list[tuple[int, ...]]
   row: np.ndarray
-
-  @property
-  def widths(self) -> tuple[int, int]:
-    """The padded length of heads and of tails."""
-    head, tail = (max(map(len, x)) for x in (self.heads, self.tails))
-    return width(head), width(tail)
+  widths: Widths
 
 
 def width(longest: int) -> int:
@@ -99,13 +96,22 @@ def width(longest: int) -> int:
   return batches.width_for(longest, 8) if longest else 0
 
 
-def group(requests: Sequence[Request], least: int) -> Group:
+def widths_for(requests: Sequence[Request]) -> Widths:
+  """Returns what the longest head and the longest tail need."""
+  tail = max(len(r.prompt) - r.cut for r in requests)
+  return width(max(r.cut for r in requests)), width(tail)
+
+
+def group(
+    requests: Sequence[Request], least: int, widths: Widths | None = None
+) -> Group:
   """Finds what rows share.
 
   Args:
     requests: R of them.
     least: of rows that the mesh can split. The number of prompts is filled up
       to a power of two times it, so that few programs are compiled.
+    widths: those that these requests need if None.
   """
   cuts: dict[tuple[int, ...], int] = {}
   for r in requests:
@@ -120,6 +126,7 @@ def group(requests: Sequence[Request], least: int) -> Group:
       heads=[prompt[:cut] for prompt, cut in every],
       tails=[prompt[cut:] for prompt, cut in every],
       row=np.array([place[r.prompt] for r in requests]),
+      widths=widths or widths_for(requests),
   )
 
 
@@ -151,7 +158,7 @@ def steered_tokens(
     requests: Sequence[Request], shared: Group, terms: int
 ) -> np.ndarray:
   """Which tokens of the tails are steered, [R, C, T], padded on the left."""
-  _, tail = shared.widths
+  tail = shared.widths[1]
   out = np.zeros((len(requests), terms, tail), bool)
   for row, request in enumerate(requests):
     size = len(shared.tails[shared.row[row]])
@@ -196,20 +203,16 @@ def traits(requests: Sequence[Request]) -> tuple[int, bool]:
 def put(lm: load.LanguageModel, *arrays: np.ndarray | None) -> list:
   """Splits [B, ...] arrays over the mesh."""
   axes = ('B', '', '', '')
-  return [
-      x if x is None else sharding.put(lm.mesh, axes[: x.ndim], x)
-      for x in arrays
-  ]
+  split = lambda x: sharding.put(lm.mesh, axes[: x.ndim], x)
+  return [None if x is None else split(x) for x in arrays]
 
 
 def run_heads(
     lm: load.LanguageModel, shared: Group, slots: int
 ) -> layers.Cache:
   """Runs what precedes the cuts; a cache of U rows with `slots` free ones."""
-  head, _ = shared.widths
-  cache = layers.cache_of(
-      lm.config, len(shared.heads), head + slots, sharding.zeros(lm.mesh)
-  )
+  head, zeros = shared.widths[0], sharding.zeros(lm.mesh)
+  cache = layers.cache_of(lm.config, len(shared.heads), head + slots, zeros)
   if head:
     tokens, valid = put(lm, *batches.padded(shared.heads, head, 'left'))
     cache = _fill(lm.model, lm.params, tokens, valid, cache)
@@ -229,6 +232,7 @@ def run(
     terms: int,
     ablates: bool,
     room: int = 0,
+    widths: Widths | None = None,
 ) -> decoding.Rows:
   """Runs the prompts of R requests.
 
@@ -239,11 +243,12 @@ def run(
     terms: C, the most directions that a row has.
     ablates: whether any row has one projected out.
     room: slots that stay free.
+    widths: of `widths_for` more requests, so that one program does for all.
 
   Returns:
     The rows, about to write their first token.
   """
-  shared = group(requests, sharding.round_up_rows(lm.mesh, 1))
+  shared = group(requests, sharding.round_up_rows(lm.mesh, 1), widths)
   _, tail = shared.widths
   cache = run_heads(lm, shared, tail + room)
   tokens, valid = put(lm, *batches.padded(shared.tails, tail, 'left'))

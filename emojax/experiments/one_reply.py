@@ -1,0 +1,44 @@
+"""Episodes of one reply: what is asked, what the model says, the end."""
+
+from collections.abc import Sequence
+import dataclasses
+
+import ml_collections
+
+from emojax import errors
+from emojax.experiments import episode as episode_lib
+from emojax.experiments import limits
+
+Episode = episode_lib.Episode
+
+
+def check(config: ml_collections.ConfigDict, name: str) -> None:
+  """Refuses a section of the config that leaves no room for a reply."""
+  if name not in config:
+    raise errors.InputError(
+        f'config.{name}: there is no such section; give the one of'
+        ' configs/behaviour.py.'
+    )
+  limits.check(config, {'new_tokens': 1}, name)
+
+
+def begin(
+    messages: Sequence[episode_lib.Message],
+    events: Sequence[str],
+    new_tokens: int,
+) -> Episode:
+  """Returns an episode that waits for its reply."""
+  return Episode(tuple(messages), tuple(events), new_tokens)
+
+
+def advance(episode: Episode, reply: str) -> Episode:
+  """Returns the episode after its reply: it has ended."""
+  return dataclasses.replace(
+      episode.say('assistant', reply, 'reply'), ended=True
+  )
+
+
+def reply_of(episode: Episode) -> str:
+  """Returns the reply; '' if there is none yet."""
+  last = episode.messages[-1]
+  return last['content'] if last['role'] == 'assistant' else ''
