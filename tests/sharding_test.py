@@ -8,7 +8,6 @@ import sys
 import flax.linen as nn
 import jax
 from jax.experimental import mesh_utils
-from jax.experimental import topologies
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from emojax.models import config as config_lib
 from emojax.models import sharding
 from emojax.models import taps
 from emojax.models import transformer
+from emojax.planning import chips
 
 EVEN = dict(num_kv_heads=8, queries_per_kv=2, mlp_width=48, vocab_size=64)
 # 3 heads, 36 and 50 are divided by some of the sizes below and not by others.
@@ -202,7 +202,7 @@ def topology(name):
   """The devices of a TPU topology, which know their host; none is needed."""
   if importlib.util.find_spec('libtpu') is None:
     pytest.skip('needs libtpu, of jax[tpu]')
-  return topologies.get_topology_desc(platform='tpu', topology_name=name)
+  return chips.devices(name)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_hosts_that_share_a_copy_of_the_model_need_the_same_rows(sizes, groups):
   """On 64 hosts of 4 chips: a share per process would be wrong on all but the
   first mesh."""
   grid = mesh_utils.create_device_mesh(
-      sizes, topology('v5e:16x16').devices, allow_split_physical_axes=True
+      sizes, topology('v5e:16x16'), allow_split_physical_axes=True
   )
   mesh = jax.sharding.Mesh(grid, ('data', 'fsdp', 'model'))
   hosts = {device.process_index for device in grid.flat}
