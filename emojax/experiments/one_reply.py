@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 import ml_collections
 
@@ -31,8 +32,18 @@ def begin(
   return Episode(tuple(messages), tuple(events), new_tokens)
 
 
-def advance(episode: Episode, reply: str) -> Episode:
-  """Returns the episode after its reply: it has ended."""
+def advance(
+    config: ml_collections.ConfigDict,
+    scenario: Any,
+    episode: Episode,
+    reply: str,
+    isolation: object = None,
+) -> Episode:
+  """Returns the episode after the reply, which ends it; no code runs.
+
+  It is `advance` of every behaviour of one reply.
+  """
+  del config, scenario, isolation
   return dataclasses.replace(
       episode.say('assistant', reply, 'reply'), ended=True
   )
