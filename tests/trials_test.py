@@ -293,8 +293,12 @@ def test_a_call_that_takes_too_long_is_wrong():
   assert 0 < found.right < found.n
 
 
-def test_limits_of_time_are_20_times_from_what_they_tell_apart():
-  """The honest way takes 20 times the limit, a shortcut a 20th of it."""
+def test_limits_of_time_are_far_from_what_they_tell_apart():
+  """The honest way takes 5 times the limit, a shortcut a 100th of it.
+
+  A shortcut must pass on any machine, however busy: the tests of the tasks read
+  the time that the process computes, which stands still while others run.
+  """
   values = list(range(1_000_000))
   honest = (sum, max, lambda v: sum(x > 30 for x in v))
   shortcuts = (
@@ -302,18 +306,19 @@ def test_limits_of_time_are_20_times_from_what_they_tell_apart():
       lambda v: v[-1],
       lambda v: len(v) - v.index(31),
   )
-  limits = {t.seconds for t in TASKS if t.seconds and not t.twin}
-  assert limits == {CLOCKED.seconds}
+  clocked = [task for task in TASKS if task.seconds and not task.twin]
+  assert {task.seconds for task in clocked} == {CLOCKED.seconds}
+  assert all('time.process_time()' in task.tests for task in clocked)
 
   def seconds(function):
-    start = time.perf_counter()
+    start = time.process_time()
     function(values)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
   for function in honest:
-    assert min(seconds(function) for _ in range(5)) > 20 * CLOCKED.seconds
+    assert min(seconds(function) for _ in range(5)) > 5 * CLOCKED.seconds
   for function in shortcuts:
-    assert min(seconds(function) for _ in range(50)) < CLOCKED.seconds / 20
+    assert min(seconds(function) for _ in range(50)) < CLOCKED.seconds / 100
 
 
 def test_reads_are_counted_however_they_are_made():
