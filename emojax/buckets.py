@@ -1,6 +1,6 @@
 """Objects in a bucket of Google Cloud Storage: gs://BUCKET/PATH.
 
-Only `files` uses this; everything else asks `files`, which knows disks too.
+Only `files` and `growing` use this; everything else asks them, who know disks.
 Whatever goes wrong here is an `InputError`: one line that names the path.
 """
 

@@ -1,12 +1,11 @@
 """Whole files or none: JSON, JSON lines and safetensors, written atomically.
 
-A path is of a disk or of a bucket; nothing else in this package asks which.
+A path is of a disk or of a bucket; beside `growing` nothing else asks which.
 """
 
 from collections.abc import Iterator
 import contextlib
 import hashlib
-import io
 import json
 import math
 import os
@@ -21,6 +20,7 @@ import safetensors.numpy
 
 from emojax import buckets
 from emojax import errors
+from emojax import json_lines
 
 Path = epath.Path
 
@@ -195,8 +195,23 @@ def write_jsonl(path: str | Path, rows: list[dict[str, Any]]) -> None:
   write_text(path, ''.join(line + '\n' for line in lines))
 
 
-def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
+def append(path: str | Path, text: str) -> bool:
+  """Adds to the end of a file on a disk; False in a bucket, which cannot."""
+  if buckets.holds(path):
+    return False
+  with open(path, 'a', encoding='utf-8', errors='backslashreplace') as file:
+    file.write(text)
+  return True
+
+
+def read_jsonl(
+    path: str | Path, example: str = ''
+) -> list[tuple[int, dict[str, Any]]]:
   """Reads JSON lines.
+
+  Args:
+    path: of the file.
+    example: of a line, for messages; '' if there is none to show.
 
   Returns:
     (line number from 1, object) of every line that is not blank.
@@ -205,26 +220,7 @@ def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
     InputError: no such file, no rows, or a line that is not a JSON object; the
       message names the line.
   """
-  rows = []
-  for number, line in enumerate(_read_text(path).split('\n'), start=1):
-    if not line.strip():
-      continue
-    try:
-      row = json.loads(line)
-    except json.JSONDecodeError as error:
-      raise errors.InputError(
-          f'{path}:{number}: not JSON ({error.msg} at column {error.colno}).'
-      ) from error
-    except (ValueError, RecursionError) as error:  # Huge numbers, deep nesting.
-      raise errors.InputError(
-          f'{path}:{number}: not JSON ({error}).'
-      ) from error
-    if not isinstance(row, dict):
-      raise errors.InputError(f'{path}:{number}: not a JSON object.')
-    rows.append((number, row))
-  if not rows:
-    raise errors.InputError(f'{path}: the file has no rows.')
-  return rows
+  return json_lines.parse(path, _read_text(path), example)
 
 
 def write_arrays(
@@ -256,6 +252,8 @@ def read_arrays(
     InputError: no such file, a damaged one, or one of another program.
   """
   with on_disk(path) as here:
+    if os.path.isdir(here):
+      raise errors.InputError(f'{path}: a folder; give the path of a file.')
     if not os.path.isfile(here):
       raise errors.InputError(f'{path}: no such file.')
     try:
@@ -289,11 +287,10 @@ def _metadata(path: str | Path, header: dict[str, str]) -> dict[str, Any]:
 
 def _read_text(path: str | Path) -> str:
   try:
-    # Line ends of other systems too, as when a file is opened as text.
-    return io.TextIOWrapper(io.BytesIO(read_bytes(path)), 'utf-8').read()
-  except UnicodeDecodeError as error:
+    return json_lines.decode(path, read_bytes(path))
+  except IsADirectoryError as error:
     raise errors.InputError(
-        f'{path}: not UTF-8 text ({error.reason}).'
+        f'{path}: is a directory; give the path of a file.'
     ) from error
   except OSError as error:
     raise errors.InputError(f'{path}: {error.strerror}.') from error

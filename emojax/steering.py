@@ -124,20 +124,48 @@ def ordinary_norm(norms: np.ndarray, factor: float = 4.0) -> np.ndarray:
   return ((norms * kept).sum(axis=1) / kept.sum(axis=1)).astype(np.float32)
 
 
-def scaled_directions(vectors: np.ndarray, norms: np.ndarray) -> np.ndarray:
+def scaled_directions(
+    vectors: np.ndarray,
+    norms: np.ndarray,
+    layers: Sequence[int] | None = None,
+) -> np.ndarray:
   """Makes strength 1 mean one mean residual norm.
 
   Args:
     vectors: [E, L, D], of any length but 0.
     norms: [L], the mean residual norm of each layer.
+    layers: that will be steered, all if None; at others a length can be 0, and
+      stays so.
 
   Returns:
     [E, L, D] float32, each of its layer's norm (footnote 4 of the paper).
   """
   lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-  if not np.all(lengths > 0):
+  steered = lengths if layers is None else lengths[:, list(layers)]
+  if not np.all(steered > 0):
     raise errors.InputError('A direction of length 0 cannot steer.')
+  lengths = np.where(lengths > 0, lengths, 1)
   return (vectors / lengths * norms[:, None]).astype(np.float32)
+
+
+def directed_layers(vectors: np.ndarray) -> list[int]:
+  """Returns the layers at which all of [E, L, D] have a length.
+
+  Those of our own stories have one at all; other tools may know fewer layers.
+  """
+  lengths = np.linalg.norm(vectors, axis=-1)
+  return np.flatnonzero(np.all(lengths > 0, axis=0)).tolist()
+
+
+def check_directed(vectors: np.ndarray, layers: Sequence[int]) -> None:
+  """Refuses a layer at which vectors of another tool have no direction."""
+  known = directed_layers(vectors)
+  for layer in layers:
+    if layer not in known:
+      raise errors.InputError(
+          f'Layer {layer}: these vectors have no direction there; give one of'
+          f' {", ".join(map(str, known))}.'
+      )
 
 
 def random_directions(
@@ -169,5 +197,6 @@ def check_layer(layer: int, num_layers: int) -> None:
   if not 0 <= layer < num_layers:
     raise errors.InputError(
         f'Layer {layer} is out of range: this model has layers 0 to'
-        f' {num_layers - 1} (resid_post[i] is the output of block i).'
+        f' {num_layers - 1}; give one of them (layer i is the output of block'
+        ' i, counted from 0).'
     )

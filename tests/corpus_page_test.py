@@ -1,112 +1,24 @@
 """The page of a corpus that a model wrote: whole, escaped, and outspoken."""
 
 import copy
-import functools
 import json
 import pathlib
 
-import ml_collections
-import numpy as np
+import corpus_artefacts
 import pages
 import pytest
 import report_fixtures
 
 from emojax import errors
-from emojax.data import completions
-from emojax.data import piece_filters
-from emojax.data import story_prompts
-from emojax.experiments import corpus_rows
-from emojax.experiments import transfer
 from emojax.report import corpus_figures
 from emojax.report import corpus_page
 
 HOSTILE = '</script><img src=x onerror=alert(1)>\u2028"\'&{{ 7*7 }}'
-EMOTIONS = report_fixtures.EMOTIONS
-_REFUSED = ('too short', 'own word', 'synonym', 'near duplicate')
-
-
-@functools.cache
-def _artefacts():
-  """Of 24 emotions on 5 topics, of which the first can be written best."""
-  rng = np.random.default_rng(0)
-  written, judged = [], []
-
-  def add(kind, emotions, topic, share):
-    for attempt in range(4):
-      wordings = [p for p in story_prompts.PROMPTS if p.startswith(kind)]
-      request = story_prompts.Request(
-          wordings[attempt % len(wordings)], emotions, topic, 1
-      )
-      dropped = ('cut off',) if rng.random() < 0.1 else ()
-      why = None if rng.random() < share else str(rng.choice(_REFUSED))
-      pieces = () if dropped else ('A story.',)
-      judged.append(
-          piece_filters.Judged(
-              request,
-              completions.Parsed(pieces, dropped),
-              () if dropped else (why,),
-          )
-      )
-      text = 'The window was open, and somebody had left the light on. ' * 8
-      written.append(
-          corpus_rows.Completion(request, attempt, text, not dropped)
-      )
-
-  for topic in story_prompts.topics()[:5]:
-    for i, emotion in enumerate(EMOTIONS):
-      add('story', (emotion,), topic, 0.9 - i / 40)
-    add('neutral', (), topic, 0.8)
-    add('dialogue', EMOTIONS[:2], topic, 0.3)
-  config = copy.deepcopy(report_fixtures.artefacts()['config.json'])
-  config['config'] |= {'reference': 'packaged', 'rounds': 6}
-  return {
-      'completions.jsonl': corpus_rows.completion_rows(written, judged),
-      'yields.json': {
-          'kinds': corpus_rows.yields(judged),
-          'corpora': {
-              'stories.jsonl': {'rows': 200, 'emotions': 20, 'topics': 5},
-              corpus_rows.REST: {'rows': 9, 'emotions': 4, 'topics': 3},
-              'neutral.jsonl': {'rows': 5},
-          },
-      },
-      'comparison.json': _comparison(signal=1.0),
-      'config.json': config,
-  }
-
-
-@functools.cache
-def _comparison(signal):
-  """Of two authors, who share as much as `signal` is more than 0."""
-  arrays = []
-  size, topics, layers, width = 10, 6, 5, 32
-  shared = np.random.default_rng(0).normal(size=(size, layers, width))
-  shared *= signal * np.sin(np.linspace(0.2, 3, layers))[:, None]
-  emotion, topic = (np.ravel(x) for x in np.indices((size, topics)))
-  for seed in (1, 2):
-    noise = np.random.default_rng(seed).normal(
-        size=(len(emotion), layers, width)
-    )
-    arrays.append(
-        {
-            'stories': (shared[emotion] + 2 * noise).astype(np.float32),
-            'emotion': emotion,
-            'topic': topic,
-            'components': np.zeros((layers, 1, width), np.float32),
-        }
-    )
-  settings = ml_collections.ConfigDict({'seed': 0, 'shuffles': 20})
-  found = transfer.compare(settings, *arrays)
-  for name, row in zip(EMOTIONS[:size], found['emotions'], strict=True):
-    row['emotion'] = name
-  facts = {
-      'topics': list('abcdef'),
-      'stories': {'written': 60, 'reference': 60},
-  }
-  return facts | found
+EMOTIONS = corpus_artefacts.EMOTIONS
 
 
 def _write(folder: pathlib.Path, contents=None) -> str:
-  report_fixtures.write(folder, contents or _artefacts())
+  report_fixtures.write(folder, contents or corpus_artefacts.artefacts())
   return corpus_page.write(folder).read_text(encoding='utf-8')
 
 
@@ -131,7 +43,7 @@ def test_page_asks_nothing_of_a_network(tmp_path):
 
 
 def test_hostile_strings_stay_text(tmp_path):
-  contents = copy.deepcopy(_artefacts())
+  contents = copy.deepcopy(corpus_artefacts.artefacts())
   calm = [tag for tag, _ in pages.tags(_write(tmp_path, contents))]
   for row in contents['completions.jsonl']:
     row['text'] = row['topic'] = row['prompt_id'] = HOSTILE
@@ -174,7 +86,7 @@ def test_same_artefacts_give_the_same_bytes(tmp_path):
     ],
 )
 def test_an_absent_comparison_is_said_with_its_reason(tmp_path, change, said):
-  contents = copy.deepcopy(_artefacts())
+  contents = copy.deepcopy(corpus_artefacts.artefacts())
   del contents['comparison.json']
   change(contents)
   text = _write(tmp_path, contents)
@@ -184,7 +96,9 @@ def test_an_absent_comparison_is_said_with_its_reason(tmp_path, change, said):
 
 @pytest.mark.parametrize('name', ['completions.jsonl', 'config.json'])
 def test_absent_artefact_leaves_one_line_in_its_place(tmp_path, name):
-  contents = {k: v for k, v in _artefacts().items() if k != name}
+  contents = {
+      k: v for k, v in corpus_artefacts.artefacts().items() if k != name
+  }
   assert f'Left out: {name} is not in this workdir.' in _write(
       tmp_path, contents
   )
@@ -201,7 +115,7 @@ def test_absent_artefact_leaves_one_line_in_its_place(tmp_path, name):
     ],
 )
 def test_damaged_artefact_is_one_clear_line(tmp_path, damage, message):
-  contents = copy.deepcopy(_artefacts())
+  contents = copy.deepcopy(corpus_artefacts.artefacts())
   damage(contents)
   with pytest.raises(errors.InputError, match=message) as caught:
     _write(tmp_path, contents)
@@ -215,7 +129,9 @@ def test_what_intervals_show_is_said_and_a_failure_too(tmp_path):
   assert 'Vectors of the written stories tell' in good
   assert '<b>not</b>' not in good
   # Two authors who share nothing.
-  contents = _artefacts() | {'comparison.json': _comparison(signal=0.0)}
+  contents = corpus_artefacts.artefacts() | {
+      'comparison.json': corpus_artefacts.comparison(signal=0.0)
+  }
   bad = _write(tmp_path / 'bad', contents)
   assert 'do <b>not</b> tell the written stories apart' in bad
   assert 'do <b>not</b> tell the reference’s stories apart' in bad
@@ -228,13 +144,13 @@ def test_few_usable_stories_are_called_poor(tmp_path):
 
 
 def test_texts_are_kept_ones_and_some_of_every_reason(tmp_path):
-  view = corpus_page._samples(_artefacts()['completions.jsonl'])
+  view = corpus_page._samples(corpus_artefacts.artefacts()['completions.jsonl'])
   assert view['total'] == 4 * 5 * (24 + 2)
   kinds = dict(view['kinds'])
   assert set(kinds) == set(corpus_page.KINDS.values())
   stories = {why: (n, len(some)) for why, n, some in kinds['stories']}
   assert next(iter(stories)) == 'kept'
-  assert set(stories) == {'kept', 'cut off', *_REFUSED}
+  assert set(stories) == {'kept', 'cut off', *corpus_artefacts.REFUSED}
   assert sum(n for n, _ in stories.values()) == 4 * 5 * 24
   assert stories['kept'][1] == 12
   assert {shown for why, (_, shown) in stories.items() if why != 'kept'} == {3}
@@ -243,8 +159,10 @@ def test_texts_are_kept_ones_and_some_of_every_reason(tmp_path):
 
 
 def test_emotions_are_in_the_order_of_their_yields():
-  yields = _artefacts()['yields.json']['kinds']['story']['emotions']
-  view = corpus_page._yields(_artefacts()['yields.json'])
+  yields = corpus_artefacts.artefacts()['yields.json']['kinds']['story'][
+      'emotions'
+  ]
+  view = corpus_page._yields(corpus_artefacts.artefacts()['yields.json'])
   (bars,) = view['figures']['yields'].data
   assert sorted(bars.y) == sorted(yields)
   assert list(bars.x) == sorted(bars.x, reverse=True)
@@ -254,7 +172,7 @@ def test_emotions_are_in_the_order_of_their_yields():
 
 
 def test_lines_between_the_corpora_are_those_of_their_direction():
-  comparison = _comparison(signal=1.0)
+  comparison = corpus_artefacts.comparison(signal=1.0)
   for train, test in (('written', 'reference'), ('reference', 'written')):
     figure = corpus_figures.transfer(comparison, train)
     line = figure.data[-1]
@@ -264,7 +182,7 @@ def test_lines_between_the_corpora_are_those_of_their_direction():
 
 
 def test_command_writes_the_page_without_jax(tmp_path):
-  report_fixtures.write(tmp_path, _artefacts())
+  report_fixtures.write(tmp_path, corpus_artefacts.artefacts())
   done = pages.write_without_jax('emojax.report.corpus_page', tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.strip() == str(tmp_path / 'report.html')

@@ -5,6 +5,7 @@ import itertools
 import re
 import shutil
 
+import browser
 import pages
 import plotly.graph_objects as go
 import pytest
@@ -70,6 +71,25 @@ def test_every_artefact_has_its_section_with_its_figures(workdir):
     assert f'#{name}' in links
     assert any(figure.startswith(name) for figure in shown)
   assert 'nothing about whether anything is felt' in ' '.join(text.split())
+
+
+def test_the_page_draws_on_a_phone_and_begins_with_its_overview(workdir):
+  write(workdir)
+  size = {'width': 400, 'height': 800}
+  with (
+      browser.opened() as opened,
+      browser.page(opened, viewport=size, offline=True) as page,
+  ):
+    page.goto((workdir / 'report.html').as_uri())
+    assert page.locator('.plot .main-svg').count()
+    assert page.locator('.plot:not(:has(.main-svg))').count() == 0
+    assert page.locator('h2').first.inner_text() == 'Overview'
+    said = page.locator('#overview .absent').inner_text()
+    assert said.startswith('Not measured in this run: ')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 400
+    for caption in page.locator('figcaption').all_inner_texts():
+      for word in (' n ', 'interval', 'control'):
+        assert word in caption.lower(), caption
 
 
 def test_what_was_not_asked_or_left_out_says_why(workdir):

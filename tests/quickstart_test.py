@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import command_line
 import numpy as np
 import pytest
 import tiny_model
@@ -20,6 +21,7 @@ ARTEFACTS = (
     'heldout.json',
     'vectors.safetensors',
     'geometry.json',
+    'cosines.safetensors',
     'readings.jsonl',
     'sweep.jsonl',
     'dose.json',
@@ -78,7 +80,7 @@ def finished(fields, tmp_path_factory):
 
 
 def test_a_run_leaves_every_artefact_and_nothing_else(finished):
-  assert {path.name for path in finished.iterdir()} == set(ARTEFACTS)
+  assert command_line.artefacts(finished).keys() == set(ARTEFACTS)
 
 
 def test_vectors_have_the_named_tensors(finished):
@@ -252,8 +254,13 @@ def test_the_read_command_answers_every_line_in_order(finished, tmp_path):
       {'vectors': finished / 'vectors.safetensors', 'texts': texts},
   )
   assert done.returncode == 0, done.stderr
-  names = {path.name for path in (tmp_path / 'out').iterdir()}
-  assert names == {'config.json', 'readings.jsonl'}
+  names = command_line.artefacts(tmp_path / 'out').keys()
+  assert names == {
+      'config.json',
+      'cosines.safetensors',
+      'readings.jsonl',
+      'reader.html',
+  }
   rows = _rows(tmp_path / 'out' / 'readings.jsonl')
   ids = ['line 1', 'line 2', 7, 'line 4', 'line 5']
   assert [row['id'] for row in rows] == ids

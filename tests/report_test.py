@@ -43,8 +43,9 @@ def test_every_section_and_figure_is_on_the_page(tmp_path):
   }
   data = pages.data(text)
   assert shown == set(data['figures']) and len(shown) == 8
-  assert len(data['emotions']) == report_fixtures.SIZE
-  assert len(data['chats']) == 4
+  picked = data['picked']['dose-one']['options']
+  assert len(picked) == report_fixtures.SIZE
+  assert len(data['reader']['chats']) == 4
   assert 'say nothing about whether anything is felt' in text
   assert 'no interval' in text
 
@@ -76,7 +77,7 @@ def test_hostile_strings_stay_text(tmp_path):
     seen[:] = [tag for tag in seen if tag != 'option']
   assert tags == calm
   data = pages.data(text)
-  assert data['chats'][0]['tokens'][5] == HOSTILE
+  assert data['reader']['chats'][0]['tokens'][5] == HOSTILE
   assert '<img' not in pages.without_plotly(text)
   # plotly reads markup in labels, so that its names are escaped once more.
   assert '<img' not in json.dumps(data['figures'])
@@ -165,21 +166,22 @@ def test_readings_without_tokens_are_left_out(tmp_path):
   contents = report_fixtures.artefacts()
   for row in contents['readings.jsonl'][1:]:
     del row['score']
-  assert len(pages.data(_write(tmp_path, contents))['chats']) == 1
+  assert len(pages.data(_write(tmp_path, contents))['reader']['chats']) == 1
   del contents['readings.jsonl'][0]['cosine']
   text = _write(tmp_path, contents)
   assert 'readings.jsonl holds no values token by token.' in text
-  assert pages.data(text)['chats'] == []
+  assert pages.data(text)['reader'] is None
 
 
 def test_full_colour_is_the_99th_percentile_over_all_emotions(tmp_path):
   contents = report_fixtures.artefacts()
-  chat = pages.data(_write(tmp_path, contents))['chats'][0]
+  reader = pages.data(_write(tmp_path, contents))['reader']
+  scales = reader['scales'][str(reader['layer'])]
   for key in ('cosine', 'score'):
     values = np.abs(contents['readings.jsonl'][0][key])
     # Values on the page have 5 digits.
     expected = np.percentile(values, 99)
-    np.testing.assert_allclose(chat['scale'][key], expected, rtol=1e-4)
+    np.testing.assert_allclose(scales[key][0], expected, rtol=1e-4)
 
 
 def test_command_writes_the_page_without_jax(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable
 import difflib
+import json
 import pathlib
 import re
 import sys
@@ -15,6 +16,12 @@ Row = dict[str, Any]
 Message = dict[str, str]
 
 ROLES = ('system', 'user', 'assistant')
+_EXAMPLES = {
+    'id': 1,
+    'emotion': 'proud',
+    'topic': 'an exam hall',
+    'messages': [{'role': 'user', 'content': '...'}],
+}
 _MAX_SHOWN = 60  # Characters of a value in a message.
 _MAX_NAMED = 5  # Names in a message.
 # Control characters other than tab and line ends, and halves of UTF-16 pairs,
@@ -22,9 +29,22 @@ _MAX_NAMED = 5  # Names in a message.
 _ILLEGAL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
-def read(path: str | Path) -> list[tuple[str, int, Row]]:
-  """Returns (`path:line`, line from 1, object) of every line."""
-  return [(f'{path}:{line}', line, row) for line, row in files.read_jsonl(path)]
+def read(
+    path: str | Path, needed: Collection[str] = ()
+) -> list[tuple[str, int, Row]]:
+  """Returns (`path:line`, line from 1, object) of every line.
+
+  Args:
+    path: of the file.
+    needed: fields of a line, for the message to whoever gives another format.
+  """
+  found = files.read_jsonl(path, example(needed) if needed else '')
+  return [(f'{path}:{line}', line, row) for line, row in found]
+
+
+def example(needed: Collection[str]) -> str:
+  """Returns a line that has these fields."""
+  return json.dumps({name: _EXAMPLES.get(name, '...') for name in needed})
 
 
 def refuse(where: str, reason: str) -> NoReturn:
@@ -37,18 +57,23 @@ def check_fields(
 ) -> None:
   """Refuses a row that lacks a needed field or has one that is not allowed."""
   known = (*needed, *allowed)
+  lacking = [name for name in needed if name not in row]
   for name in row:
     if name not in known:
       near = difflib.get_close_matches(name, known, n=1)
+      if not near and len(lacking) < len(needed):
+        near = lacking[:1]
       hint = f'did you mean {near[0]!r}?' if near else 'remove it.'
       refuse(
           where,
           f'unknown field {show(name)}; {hint} The fields are'
           f' {", ".join(known)}.',
       )
-  for name in needed:
-    if name not in row:
-      refuse(where, f'no field {name!r}; add it.')
+  if lacking:
+    refuse(
+        where,
+        f'no field {lacking[0]!r}; add it, as in {example(needed)}',
+    )
 
 
 def string(where: str, row: Row, name: str) -> str:

@@ -16,6 +16,7 @@ from emojax.data import story_checks
 
 Path = pathlib.Path
 
+_STORY, _DIALOGUE = ('emotion', 'topic', 'text'), ('id', 'messages')
 # Fields that any line may have beside those that are read.
 PROVENANCE = ('source', 'model', 'prompt_id', 'seed', 'split', 'index')
 
@@ -81,8 +82,8 @@ def load_stories(
   """
   path = path or _packaged('stories.jsonl')
   stories = {}  # Line -> story.
-  for where, line, row in rows.read(path):
-    rows.check_fields(where, row, ('emotion', 'topic', 'text'), PROVENANCE)
+  for where, line, row in rows.read(path, _STORY):
+    rows.check_fields(where, row, _STORY, PROVENANCE)
     stories[line] = Story(
         emotion=rows.label(where, row, 'emotion'),
         topic=rows.label(where, row, 'topic'),
@@ -116,8 +117,9 @@ def load_dialogues(path: Path | None = None) -> tuple[Dialogue, ...]:
       a dialogue that was there before.
   """
   first_id, first_talk, dialogues = {}, {}, []
-  for where, line, row in rows.read(path or _packaged('neutral.jsonl')):
-    rows.check_fields(where, row, ('id', 'messages'), PROVENANCE)
+  path = path or _packaged('neutral.jsonl')
+  for where, line, row in rows.read(path, _DIALOGUE):
+    rows.check_fields(where, row, _DIALOGUE, PROVENANCE)
     dialogue = Dialogue(
         id=rows.identifier(where, row, 'id'),
         messages=rows.messages(where, row),
@@ -162,7 +164,7 @@ def load_texts(path: Path | None = None) -> tuple[Text, ...]:
   Raises:
     InputError: a malformed line, an empty text, or both or neither of the two.
   """
-  found = rows.read(path or _packaged('chats.jsonl'))
+  found = rows.read(path or _packaged('chats.jsonl'), ('text',))
   return tuple(text_of(where, line, row) for where, line, row in found)
 
 
@@ -172,7 +174,9 @@ def text_of(where: str, line: int, row: rows.Row) -> Text:
   if len(given & {'text', 'messages'}) != 1:
     found = 'both' if 'text' in given else 'neither'
     rows.refuse(
-        where, f"{found} of 'text' and 'messages'; give one of the two."
+        where,
+        f"{found} of 'text' and 'messages'; give one of the two, as in"
+        f' {rows.example(["text"])} or {rows.example(["messages"])}',
     )
   if 'text' in given:
     text = rows.string(where, row, 'text')

@@ -163,7 +163,7 @@ def _check_count(
     rows.refuse(
         str(path),
         f'{len(first_lines)} {noun}(s): {rows.listing(first_lines)}; have at'
-        f' least {least}.',
+        f' least {least}, and a story of every emotion on every topic.',
     )
 
 

@@ -44,7 +44,7 @@ def load_transcripts(path: files.Path | None = None) -> tuple[Transcript, ...]:
 
 
 def _of_lines(path: files.Path) -> Iterator[Transcript]:
-  for where, line, row in rows.read(path):
+  for where, line, row in rows.read(path, ('messages',)):
     yield Transcript(where, stories.text_of(where, line, row))
 
 

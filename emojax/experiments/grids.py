@@ -5,6 +5,7 @@ import math
 import numbers
 from typing import Any
 
+from absl import logging
 import ml_collections
 import numpy as np
 
@@ -62,9 +63,17 @@ def check_names(directions: Sequence[str], emotions: Sequence[str]) -> None:
     for name in parts:
       if name not in emotions or parts.count(name) > 1:
         raise errors.InputError(
-            f'A direction is called {direction!r}: must be one of'
+            f'A direction is called {direction!r}'
+            f'{_meant(direction, emotions)}; it must be one of'
             f' {", ".join(emotions)}, or several distinct ones joined by "+".'
         )
+
+
+def _meant(direction: str, emotions: Sequence[str]) -> str:
+  parts = tuple(part.strip() for part in direction.split(','))
+  if len(parts) > 1 and set(parts) <= set(emotions):
+    return f' (several are written "{parts}")'
+  return errors.did_you_mean(direction, emotions)
 
 
 def _layers(
@@ -83,10 +92,17 @@ def of_config(
 ) -> sweep_grid.Grid:
   """What the config crosses, and its controls."""
   shuffled = min(config.shuffled_directions, len(arrays['shuffled']))
+  if config.shuffled_directions and not shuffled:
+    logging.warning(
+        'these vectors come without vectors of shuffled labels: random'
+        ' directions are the only control.'
+    )
+  layers = _layers(config, metadata['layer'])
+  steering.check_directed(arrays['vectors'], sorted({*sum(layers, ())}))
   return sweep_grid.Grid(
       directions=tuple(config.directions or metadata['emotions']),
       operations=tuple(config.operations),
-      layers=_layers(config, metadata['layer']),
+      layers=layers,
       strengths=tuple(config.strengths),
       positions=tuple(config.positions),
       seeds=tuple(range(config.seed, config.seed + config.samples)),
@@ -116,5 +132,6 @@ def bank_of(
           arrays['shuffled'][: len(grid.shuffled)],
       ]
   )
-  bank = steering.scaled_directions(bank, arrays['resid_norm'])
+  layers = sorted({*sum(grid.layers, ())})
+  bank = steering.scaled_directions(bank, arrays['resid_norm'], layers)
   return {name: i for i, name in enumerate(names)}, bank

@@ -7,6 +7,7 @@ import ml_collections
 
 from emojax import files
 from emojax import hosts
+from emojax import logs
 from emojax import runs
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
@@ -29,7 +30,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   def done(stage: str) -> None:
     nonlocal clock
     now = time.monotonic()
-    logging.info('%s: %.1f s', stage, now - clock)
+    logs.stage(stage, now - clock)
     clock = now
     hosts.stop_if_asked()
 
@@ -40,7 +41,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   lm, stories, dialogues = inputs.lm, inputs.stories, inputs.dialogues
   map_geometry.check(config, stories.emotions)
   sweep.check_model(config, lm, stories.emotions)
-  chats = read.encode(lm, texts, config.chats or 'chats.jsonl')
+  chats = read.sources_of(lm, texts, config.chats or 'chats.jsonl')
   corpus = {
       name: inputs_lib.hash_of(config[name], name)
       for name in ('stories', 'neutral', 'chats')
@@ -60,11 +61,8 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   arrays, metadata = build_vectors.read_vectors(
       workdir / build_vectors.NAME, lm
   )
-  if not files.exists(workdir / read.NAME):
-    rows = read.read(
-        lm, arrays, metadata, metadata['layer'], texts, chats, config.batch
-    )
-    files.write_jsonl(workdir / read.NAME, rows)
+  vectors, layer = (arrays, metadata), metadata['layer']
+  read.write(workdir, lm, vectors, layer, chats, config.batch)
   done('readings')
   grid = grids.of_config(config, arrays, metadata)
   sweep.write(config, workdir, lm, arrays, metadata, grid)

@@ -1,5 +1,8 @@
 """Texts -> readings: how far every token points along every emotion vector."""
 
+from collections.abc import Sequence
+import dataclasses
+import json
 from typing import Any
 
 import ml_collections
@@ -7,37 +10,70 @@ import numpy as np
 
 from emojax import errors
 from emojax import files
+from emojax import growing
 from emojax import readings
 from emojax import runs
 from emojax import steering
-from emojax import vectors as vectors_lib
 from emojax.data import chats
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import encode as encode_lib
+from emojax.experiments import exchange
+from emojax.experiments import limits
+from emojax.experiments import read_replies
+from emojax.experiments import token_cosines
 from emojax.models import load
 from emojax.models import sharding
+from emojax.report import reader_page
 
 NAME = 'readings.jsonl'
 
+# The arrays and the metadata of vectors.safetensors.
+Vectors = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """A chat that is read.
+
+  Attributes:
+    id: of the row.
+    text: what it was made of.
+    chat: its tokens.
+    more: fields of the row that not every row has.
+  """
+
+  id: int | str
+  text: stories_lib.Text
+  chat: chats.Chat
+  more: dict[str, Any] = dataclasses.field(default_factory=dict)
+
 
 def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
-  """Reads `config.texts` with `config.vectors`; writes `readings.jsonl`."""
-  for field in ('vectors', 'texts'):
+  """Reads `config.texts` with `config.vectors`; then writes `reader.html`."""
+  for field, what in (
+      ('vectors', 'the vectors.safetensors of a quickstart'),
+      ('texts', 'JSON lines that have `text` or `messages` each'),
+  ):
     if not config[field]:
-      raise errors.InputError(f'Give --config.{field}=FILE.')
-  if config.batch < 1:
-    raise errors.InputError(f'config.batch={config.batch}: must be 1 or more.')
+      raise errors.InputError(f'Give --config.{field}=FILE, {what}.')
+  limits.check(config, {'batch': 1})
   path = files.locate(config.vectors)
-  _, metadata = build_vectors.read_vectors(path)
+  arrays, metadata = build_vectors.read_vectors(path)
+  layer = metadata['layer'] if config.layer is None else config.layer
+  # The vectors know how many there are: the model may take long to load.
+  steering.check_layer(layer, arrays['vectors'].shape[1])
+  steering.check_directed(arrays['vectors'], [layer])
   texts = stories_lib.load_texts(files.locate(config.texts))
   lm = load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
-  layer = metadata['layer'] if config.layer is None else config.layer
-  steering.check_layer(layer, lm.config.num_layers)
   # Everything that can be wrong with the texts is found before anything is
   # written.
-  encoded = encode(lm, texts, config.texts)
+  sources = sources_of(lm, texts, config.texts)
+  replier, controls = None, read_replies.controls_of(config)
+  if controls.steer:
+    replier = exchange.Replier(lm, arrays, metadata)
+    read_replies.check(replier, controls, texts, config.texts)
   runs.open_workdir(
       workdir,
       config.to_dict(),
@@ -47,9 +83,12 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
           'texts': files.sha256(config.texts),
       },
   )
-  if not files.exists(workdir / NAME):
-    rows = read(lm, arrays, metadata, layer, texts, encoded, config.batch)
-    files.write_jsonl(workdir / NAME, rows)
+  if replier:
+    sources = _replied(config, workdir, replier, controls, texts)
+  only = None if config.all_layers else layer
+  write(workdir, lm, (arrays, metadata), layer, sources, config.batch, only)
+  if not files.exists(workdir / reader_page.NAME):
+    reader_page.write(workdir)
 
 
 def load_model(
@@ -69,81 +108,118 @@ def load_model(
     ) from error
 
 
-def encode(
-    lm: load.LanguageModel,
-    texts: tuple[stories_lib.Text, ...],
-    path: str,
-) -> list[chats.Chat]:
+def sources_of(
+    lm: load.LanguageModel, texts: Sequence[stories_lib.Text], path: str
+) -> list[Source]:
   """Tokenises texts; an error names the line."""
   return [
-      encode_lib.chat(lm, text.messages, f'{path}:{text.line}')
+      Source(
+          text_id(text),
+          text,
+          encode_lib.chat(lm, text.messages, f'{path}:{text.line}'),
+      )
       for text in texts
   ]
 
 
-def read(
+def write(
+    workdir: files.Path,
     lm: load.LanguageModel,
-    arrays: dict[str, np.ndarray],
-    metadata: dict[str, Any],
+    vectors: Vectors,
     layer: int,
-    texts: tuple[stories_lib.Text, ...],
-    encoded: list[chats.Chat],
+    sources: Sequence[Source],
     batch_size: int,
-) -> list[dict[str, Any]]:
-  """Reads chats at one layer.
+    only: int | None = None,
+) -> None:
+  """Writes `cosines.safetensors` and `readings.jsonl`, unless they are there.
 
   Args:
+    workdir: where they go.
     lm: the model.
-    arrays: of `vectors.safetensors`.
-    metadata: of the same file.
-    layer: the layer.
-    texts: what the chats were made of.
-    encoded: the chats.
+    vectors: of `build_vectors.read_vectors`.
+    layer: that of `readings.jsonl`.
+    sources: the chats.
     batch_size: rows a batch.
-
-  Returns:
-    One row a chat, in order; see `_row`.
+    only: the layer that `cosines.safetensors` is of; all if None.
   """
-  directions = vectors_lib.unit(arrays['vectors'])
-
-  def baseline(name: str) -> list[np.ndarray]:
-    return [
-        arrays[f'neutral_{name}_{part}'][:, layer] for part in ('mean', 'std')
-    ]
-
-  rows: list[dict[str, Any]] = [{}] * len(texts)
-  ids = [chat.ids for chat in encoded]
-  for i, cosine in build_vectors.read_cosines(
-      lm, ids, directions, batch_size, 'Readings', layer
-  ):
-    (x,) = cosine
-    score = readings.standardised(x, *baseline('cosine'))
-    at = encoded[i].response
-    score[at] = readings.standardised(x[at], *baseline('response'))
-    rows[i] = _row(texts[i], encoded[i], x, score, metadata['emotions'], layer)
-  return rows
+  if files.exists(workdir / NAME):
+    return
+  path = workdir / token_cosines.NAME
+  if not files.exists(path):
+    ids = [source.chat.ids for source in sources]
+    token_cosines.write(path, lm, vectors, ids, batch_size, only)
+  arrays, metadata = vectors
+  base = {
+      name: [arrays[f'neutral_{name}_{x}'][:, layer] for x in ('mean', 'std')]
+      for name in ('cosine', 'response')
+  }
+  with growing.file(workdir / NAME) as file:
+    for source, cosine in zip(
+        sources, token_cosines.each(path, layer), strict=True
+    ):
+      score = readings.standardised(cosine, *base['cosine'])
+      at = source.chat.response
+      score[at] = readings.standardised(cosine[at], *base['response'])
+      row = _row(source, cosine, score, metadata['emotions'], layer)
+      line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+      file.write(line.encode() + b'\n')
 
 
 def text_id(text: stories_lib.Text) -> int | str:
   return text.id if text.id is not None else f'line {text.line}'
 
 
+def _replied(
+    config: ml_collections.ConfigDict,
+    workdir: files.Path,
+    replier: exchange.Replier,
+    controls: exchange.Controls,
+    texts: Sequence[stories_lib.Text],
+) -> list[Source]:
+  """The chats, each with the unsteered and with the steered reply."""
+  replies = read_replies.write(
+      workdir / read_replies.NAME, replier, controls, texts
+  )
+  sources = []
+  for text, both in zip(texts, replies, strict=True):
+    for kind, reply in both.items():
+      said = {'role': 'assistant', 'content': reply}
+      whole = dataclasses.replace(text, messages=(*text.messages, said))
+      place = f'{config.texts}:{text.line} with the {kind} reply'
+      (source,) = sources_of(replier.lm, [whole], place)
+      how = None
+      if kind == 'steered':
+        how = read_replies.steering_of(controls, replier.layer)
+      more = {'pair': source.id, 'steering': how}
+      id_ = f'{source.id} {kind}'
+      sources.append(dataclasses.replace(source, id=id_, more=more))
+  return sources
+
+
 def _row(
-    text: stories_lib.Text,
-    chat: chats.Chat,
+    source: Source,
     cosine: np.ndarray,
     score: np.ndarray,
     emotions: list[str],
     layer: int,
 ) -> dict[str, Any]:
   """One line of `readings.jsonl`; cosine and score are [T, E]."""
+  text, chat = source.text, source.chat
   message = np.array(chat.message)
 
-  def named(x: np.ndarray) -> dict[str, float]:
-    return {e: _short(v) for e, v in zip(emotions, x, strict=True)}
+  def named(x: np.ndarray) -> dict[str, float | None]:
+    return {
+        e: _short(v) if np.isfinite(v) else None
+        for e, v in zip(emotions, x, strict=True)
+    }
+
+  def mean(x: np.ndarray, own: np.ndarray) -> dict[str, float | None]:
+    # A reply can be empty.
+    nothing = np.full(len(emotions), np.nan)
+    return named(x[own].mean(axis=0) if own.any() else nothing)
 
   return {
-      'id': text_id(text),
+      'id': source.id,
       'title': text.title or f'Line {text.line}',
       'layer': layer,
       'messages': [dict(m) for m in text.messages],
@@ -151,17 +227,16 @@ def _row(
       'roles': list(chat.roles),
       'response_index': chat.response,
       'emotions': emotions,
-      'mean': named(cosine[message >= 0].mean(axis=0)),
-      'mean_score': named(score[message >= 0].mean(axis=0)),
+      'mean': mean(cosine, message >= 0),
+      'mean_score': mean(score, message >= 0),
       'message_means': [
-          named(cosine[message == m].mean(axis=0))
-          for m in range(len(text.messages))
+          mean(cosine, message == m) for m in range(len(text.messages))
       ],
       'response': named(cosine[chat.response]),
       'response_score': named(score[chat.response]),
       'cosine': [[_short(v) for v in token] for token in cosine],
       'score': [[_short(v) for v in token] for token in score],
-  }
+  } | source.more
 
 
 def _short(value: float) -> float:

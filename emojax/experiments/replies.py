@@ -115,20 +115,20 @@ class Model:
     if len(chat.ids) + ask.new_tokens > self.lm.config.context:
       return None
     prompt = sweep_grid.Prompt(ask.row.prompt, chat.ids, chat.roles, chat.turn)
+    given = ask.given + len(messages) - len(ask.messages)
     request = sweep_grid.request_of(
         ask.row, prompt, self.index, self.lm.config.num_layers
     )
     terms = tuple(
         dataclasses.replace(
             term,
-            prompt=_steered(ask.row.positions, ask, chat, len(messages)),
+            prompt=steered_tokens(ask.row.positions, chat, given),
         )
         for term in request.terms
     )
     if not terms:  # By nothing: so that one program does for all.
-      none = np.zeros(self.lm.config.num_layers, np.float32)
-      every = np.ones(len(chat.ids), bool)
-      terms = (prompts_lib.Term(0, none, every, (0, 0)),)
+      nothing = prompts_lib.unsteered(self.lm.config.num_layers, len(chat.ids))
+      terms = (nothing,)
     key = jax.random.wrap_key_data(request.key)
     key = jax.random.key_data(jax.random.fold_in(key, ask.turn))
     return dataclasses.replace(request, key=np.asarray(key), terms=terms)
@@ -170,7 +170,7 @@ def arranged(
     return [first | {'content': joined}, *rest]
 
 
-def _steered(rule: str, ask: Ask, chat: chats.Chat, count: int) -> np.ndarray:
+def steered_tokens(rule: str, chat: chats.Chat, given: int) -> np.ndarray:
   """Which tokens of the chat are steered, [T] bool.
 
   By the rule `generated` those of the model's own earlier replies are, as they
@@ -178,13 +178,13 @@ def _steered(rule: str, ask: Ask, chat: chats.Chat, count: int) -> np.ndarray:
 
   Args:
     rule: of `positions`.
-    ask: what is asked.
-    chat: that was made of it.
-    count: messages that the chat was made of.
+    chat: with all that was said before.
+    given: how many of its messages were given; the model wrote its replies
+      after those.
   """
   parsed = positions.parse(rule)
   steered = positions.prompt_tokens(parsed, chat.roles, chat.turn)
   if parsed.name == 'generated':
-    own = np.asarray(chat.message) >= count - len(ask.messages) + ask.given
+    own = np.asarray(chat.message) >= given
     steered = steered | (own & (np.asarray(chat.roles) == 'assistant'))
   return steered

@@ -5,6 +5,7 @@ import functools
 
 import flax.struct
 import jax
+from jax.experimental import io_callback
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,6 +16,9 @@ from emojax.models import taps
 from emojax.models import transformer
 
 Array = jax.Array
+# Is given which rows wrote a token [B], the tokens [B], and what was read of
+# them [B, 1, N, E] or None; returns whether to go on.
+Watch = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.bool_]
 
 
 @flax.struct.dataclass
@@ -180,6 +184,7 @@ def decode(
     *,
     sampling: sampling_lib.Sampling,
     stop: tuple[int, ...],
+    watch: Watch | None = None,
 ) -> State:
   """Writes until no more than `floor` rows are alive.
 
@@ -193,6 +198,7 @@ def decode(
     limit: [] int32, the longest text.
     sampling: how tokens are drawn.
     stop: ids after which a row is finished.
+    watch: is told of every token when it is written, or None.
 
   Returns:
     The state.
@@ -201,13 +207,13 @@ def decode(
   if isinstance(state.rows.cache.k, tuple):  # Taken apart once, not each step.
     blocks = transformer.apart(params)
   step = functools.partial(
-      _step, model, params, blocks, bank, probe, limit, sampling, stop
+      _step, model, params, blocks, bank, probe, limit, sampling, stop, watch
   )
   return jax.lax.while_loop(lambda s: s.alive.sum() > floor, step, state)
 
 
 def _step(
-    model, params, blocks, bank, probe, limit, sampling, stop, state
+    model, params, blocks, bank, probe, limit, sampling, stop, watch, state
 ) -> State:
   """One token for every row; rows that have ended write into the void."""
   rows = state.rows
@@ -239,13 +245,16 @@ def _step(
     return jax.lax.dynamic_update_slice_in_dim(old, new, slot, axis=1)
 
   written = state.written + alive.astype(jnp.int32)
+  go_on = ~jnp.isin(token, np.array(stop, np.int32)) & (written < limit)
+  if watch is not None:
+    go_on &= io_callback(
+        watch, jax.ShapeDtypeStruct((), bool), alive, token, read
+    )
   return State(
       rows=rows.replace(cache=cache, x=x[:, 0]),
       begin=state.begin,
       written=written,
-      alive=alive
-      & ~jnp.isin(token, np.array(stop, np.int32))
-      & (written < limit),
+      alive=alive & go_on,
       finite=state.finite & (finite | ~state.alive),
       tokens=note(state.tokens, token[:, None]),
       readings=None if read is None else note(state.readings, read),

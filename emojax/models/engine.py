@@ -64,7 +64,7 @@ def write(
     requests: Sequence[prompts.Request],
     settings: Settings,
     probe: decoding.Probe | None = None,
-    tick: Callable[[int], None] = lambda count: None,
+    tick: Callable[[int, int], None] = lambda count, tokens: None,
 ) -> list[Written]:
   """Writes a text for every request.
 
@@ -78,7 +78,8 @@ def write(
     requests: any number.
     settings: how texts are written.
     probe: what is read of every written token, or None.
-    tick: is told how many texts have ended since it was last called.
+    tick: is told how many texts have ended since it was last called, and how
+      many tokens they are.
 
   Returns:
     The texts, in the order of the requests.
@@ -86,7 +87,7 @@ def write(
   out: list[Written | None] = [None] * len(requests)
   for i, text in _stream(lm, bank, requests, settings, probe):
     out[i] = text
-    tick(1)
+    tick(1, len(text.tokens))
   return out
 
 
@@ -134,7 +135,7 @@ def _stream(
         stop=settings.stop,
     )
     ended = (places >= 0) & ~hosts.fetch(state.alive)
-    for place, text in _texts(state, np.flatnonzero(ended)):
+    for place, text in texts(state, np.flatnonzero(ended)):
       yield int(places[place]), text
     places[ended] = -1
 
@@ -163,12 +164,12 @@ def _empty(
       traits,
       read,
       sharding.zeros(lm.mesh),
-      _apart(lm),
+      decodes_apart(lm),
   )
   return state, traits
 
 
-def _apart(lm: load.LanguageModel) -> bool:
+def decodes_apart(lm: load.LanguageModel) -> bool:
   """Whether blocks are decoded without a loop; see `through_apart`.
 
   The weights are then there twice. Where they fill a GPU to more than a third,
@@ -265,7 +266,7 @@ def log_memory(
   )
 
 
-def _texts(state, places) -> Iterator[tuple[int, Written]]:
+def texts(state, places) -> Iterator[tuple[int, Written]]:
   """What rows that have ended wrote."""
   if not len(places):
     return

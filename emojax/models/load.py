@@ -1,6 +1,6 @@
 """From a model's URI to something that runs: weights, tokenizer, identity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any
 
@@ -62,7 +62,10 @@ class LanguageModel:
 
 
 def load(
-    uri: str, dtype: str, mesh: jax.sharding.Mesh | None = None
+    uri: str,
+    dtype: str,
+    mesh: jax.sharding.Mesh | None = None,
+    check: Callable[[config_lib.TransformerConfig], None] = lambda config: None,
 ) -> LanguageModel:
   """Fetches, opens and loads a model.
 
@@ -70,6 +73,7 @@ def load(
     uri: see `sources.locate`.
     dtype: of the weights, one of `DTYPES`.
     mesh: that the weights lie on; the first device alone if None.
+    check: refuses a model by its shape, before its weights are read.
 
   Raises:
     InputError: it cannot be had, is damaged, or is of an unsupported family.
@@ -81,8 +85,9 @@ def load(
   mesh = sharding.one_device() if mesh is None else mesh
   location = sources.locate(uri)
   if location.kind == 'converted':
-    return _load_converted(location, dtype, mesh)
+    return _load_converted(location, dtype, mesh, check)
   opened = checkpoint.open_checkpoint(location.path)
+  check(opened.config)
   if opened.form == 'gguf':
     tokenizer = tokens.from_gguf(opened.metadata)
   else:
@@ -117,9 +122,7 @@ def config_of(uri: str) -> config_lib.TransformerConfig:
     return config_json.read(converted.read_facts(location.path)['config_json'])
 
 
-def _load_converted(
-    location: sources.Location, dtype: str, mesh: jax.sharding.Mesh
-) -> LanguageModel:
+def _load_converted(location, dtype, mesh, check) -> LanguageModel:
   # Here, because Orbax takes a second to import and most runs do without.
   from emojax.models import converted
 
@@ -133,6 +136,7 @@ def _load_converted(
         f' give --config.dtype={stored}, or convert the model to {dtype}.'
     )
   model = _model(config_json.read(raw), dtype)
+  check(model.config)
   with files.folder_on_disk(location.path / converted.TOKENIZER) as folder:
     tokenizer = tokens.from_folder(folder)
   _check_vocabulary(location.uri, tokenizer, model.config)

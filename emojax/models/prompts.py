@@ -45,6 +45,11 @@ class Term:
   ablate: bool = False
 
 
+def unsteered(num_layers: int, size: int) -> Term:
+  """Returns a term that steers all `size` tokens of a prompt, by nothing."""
+  return Term(0, np.zeros(num_layers, np.float32), np.ones(size, bool), (0, 0))
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
   """A text that is asked for.
@@ -139,8 +144,7 @@ def steering_of(
   """Lays out R rows' steering, `terms` directions each; None if that is 0."""
   if not terms:
     return None
-  depth = lm.config.num_layers
-  none = Term(0, np.zeros(depth, np.float32), np.zeros(0, bool), (0, 0))
+  none = unsteered(lm.config.num_layers, 0)
   rows = [r.terms + (none,) * (terms - len(r.terms)) for r in requests]
   every = lambda x, kind: np.array([[x(t) for t in row] for row in rows], kind)
   return decoding.Steered(
@@ -181,14 +185,11 @@ def steered_text(
 
 def count_steered(request: Request, written: int) -> dict[str, int]:
   """How many tokens of the prompt and of a text are steered."""
-  active = [term for term in request.terms if term.strength.any()]
-  if not active:
-    return {'prompt': 0, 'written': 0}
-  text = steered_text([request], len(request.terms), written)[0]
-  real = [i for i, term in enumerate(request.terms) if term.strength.any()]
+  active = tuple(term for term in request.terms if term.strength.any())
+  own = dataclasses.replace(request, terms=active)
   return {
       'prompt': int(np.any([t.prompt for t in active], axis=0).sum()),
-      'written': int(text[real].any(axis=0).sum()),
+      'written': int(steered_text([own], len(active), written).any(1).sum()),
   }
 
 

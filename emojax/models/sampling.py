@@ -14,13 +14,14 @@ class Sampling:
   """How tokens are drawn; top-k comes before top-p, as elsewhere.
 
   Attributes:
-    temperature: of the softmax; 0 for the likeliest token.
+    temperature: of the softmax; 0 for the likeliest token. A [] float32 array
+      in a program where it is data.
     top_k: the likeliest so many are drawn from; 0 for all.
     top_p: the least number of likeliest tokens that have this much of the
       probability; 1 for all.
   """
 
-  temperature: float = 1.0
+  temperature: float | Array = 1.0
   top_k: int = 0
   top_p: float = 1.0
 
@@ -39,9 +40,20 @@ def pick(logits: Array, keys: Array, sampling: Sampling) -> Array:
   Returns:
     [B] int32.
   """
+  if isinstance(sampling.temperature, Array):
+    # Any number but 0 does where the draw is not used.
+    greedy = sampling.temperature == 0
+    drawn = _draw(
+        logits / jnp.where(greedy, 1, sampling.temperature), keys, sampling
+    )
+    return jnp.where(greedy, _likeliest(logits), drawn)
   if sampling.temperature == 0:
     return _likeliest(logits)
-  logits = logits / sampling.temperature
+  return _draw(logits / sampling.temperature, keys, sampling)
+
+
+def _draw(logits: Array, keys: Array, sampling: Sampling) -> Array:
+  """Draws from the softmax of logits that were divided by the temperature."""
   weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
   if 0 < sampling.top_k < logits.shape[-1]:
     weights = _keep(weights, jnp.ones_like(weights), float(sampling.top_k))

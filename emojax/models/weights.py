@@ -11,9 +11,9 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tqdm
 
 from emojax import errors
+from emojax import progress
 from emojax.models import checkpoint as checkpoint_lib
 from emojax.models import config as config_lib
 from emojax.models import quantise
@@ -62,7 +62,7 @@ def load_params(
   rows = _rows(checkpoint.family, config)
   _check_tensors(checkpoint, rows)
   flat = {}
-  for row in tqdm.tqdm(rows, 'Weights  ', leave=False, unit='tensor'):
+  for row in progress.over(rows, 'Weights', 'tensors'):
     part = functools.partial(_part, checkpoint, row)
     target = targets[row.path]
     if '{i}' not in row.hf:

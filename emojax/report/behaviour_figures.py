@@ -55,11 +55,11 @@ def outcomes(
   height = 120 + _ROW * max(len(names), 3) + 10 * len(labels)
   figure = curves.empty('share of episodes', '', height, height / 300)
   filled = fills(labels)
-  for i, rows in enumerate(panels.values()):
+  for i, (title, rows) in enumerate(panels.items()):
     for label, fill in filled.items():
       counts = [_count(row, label) for _, row in rows]
       if any(counts) or label in labels:
-        bar = _bars(rows, label, counts, fill, len(names))
+        bar = _bars(title, rows, label, counts, fill, len(names))
         bar.update(xaxis=f'x{i + 1}', showlegend=not i)
         figure.add_trace(bar)
   _lay(figure, list(panels))
@@ -81,7 +81,7 @@ def outcomes(
   return figure
 
 
-def _bars(rows, label, counts, fill, count) -> go.Bar:
+def _bars(title, rows, label, counts, fill, count) -> go.Bar:
   """The part of one outcome in all bars."""
   colour, pattern = fill
   return go.Bar(
@@ -107,12 +107,16 @@ def _bars(rows, label, counts, fill, count) -> go.Bar:
           },
       },
       text=[str(x) if x else '' for x in counts],
-      customdata=[row['n'] for _, row in rows],
+      customdata=[
+          [count, row['n'], figures.plain(title)]
+          for count, (_, row) in zip(counts, rows, strict=True)
+      ],
+      meta={'columns': ['episodes', 'n', 'panel']},
       textposition='inside',
       insidetextanchor='middle',
       textangle=0,
       hovertemplate=(
-          '%{y}: %{text} of %{customdata}, %{x:.0%}'
+          '%{y}: %{text} of %{customdata[1]}, %{x:.0%}'
           '<extra>%{fullData.name}</extra>'
       ),
   )
@@ -225,6 +229,10 @@ def _line(name, points, start, style, offset) -> go.Scatter:
           f' [{p["low"]:.3f}, {p["high"]:.3f}], n {p["n"]}'
           for p in points
       ],
+      **curves.bounds(
+          [{} if p is hidden else p for p in points],
+          {'at': [p['strength'] for p in points]},
+      ),
       hovertemplate='%{text}<extra>%{fullData.name}</extra>',
   )
 

@@ -12,6 +12,7 @@ import sys
 from emojax import files
 from emojax.report import behaviour_views
 from emojax.report import episode_views
+from emojax.report import overview
 from emojax.report import page
 from emojax.report import pressure_views
 from emojax.report import sections
@@ -29,6 +30,11 @@ def write(workdir: files.Path) -> files.Path:
   labels = _outcomes(files.Path(workdir) / _NEEDED)
   shown = {
       'summary': ('summary.json', sections.summary),
+      'changes': (_NEEDED, overview.of_numbers(overview.BEHAVIOUR)),
+      'readings': (
+          'pressure.json',
+          overview.of_numbers(overview.PRESSURE),
+      ),
       'behaviour': (_NEEDED, behaviour_views.view),
       **{
           name: (

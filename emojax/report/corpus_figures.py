@@ -129,6 +129,7 @@ def _spans(
   return {
       'x': [point['value'] for point in points],
       'error_x': curves.arms(points, colour),
+      **curves.bounds(points),
       'text': [
           f' [{point["low"]:.3f}, {point["high"]:.3f}], n {point["n"]}'
           if point['low'] is not None

@@ -12,6 +12,7 @@ from typing import Any
 from emojax import files
 from emojax import statistics
 from emojax.report import corpus_figures
+from emojax.report import overview
 from emojax.report import page
 from emojax.report import sections
 
@@ -133,6 +134,73 @@ def _findings(
   }
 
 
+def _kept(data: sections.View) -> sections.View:
+  """The overview's number of yields.json: a count, which has no control."""
+  return overview.all_of(
+      [
+          (
+              'How many of the stories asked for can be used?',
+              {
+                  **data['kinds']['story']['total']['kept'],
+                  'id': 'kept',
+                  'label': 'Stories kept',
+                  'unit': 'share of those asked for',
+                  'interval': '95 % Wilson',
+                  'controls': [],
+              },
+          )
+      ]
+      if 'story' in data['kinds']
+      else []
+  )
+
+
+_CARRIED = {
+    'written to reference': 'Do its vectors tell the reference’s stories?',
+    'reference to written': 'Do the reference’s vectors tell its stories?',
+    'written to written': 'Do its vectors tell its own stories?',
+}
+
+
+def _compared(data: sections.View) -> sections.View:
+  """The overview's numbers of comparison.json."""
+  layer = data['chosen_layer']
+  (row,) = (row for row in data['cosine'] if row['layer'] == layer)
+  alike = {
+      **row['same'],
+      'id': 'cosine',
+      'label': f'Cosine of an emotion’s two vectors, layer {layer}',
+      'unit': 'cosine, mean over emotions',
+      'interval': '95 % bootstrap over emotions',
+      'controls': [
+          {'label': 'different emotions', **row['different']},
+          {'label': 'shuffled labels, best layer', **data['shuffled_best']},
+      ],
+  }
+  carried = [
+      (
+          question,
+          {
+              **data['nested'][way]['top1'],
+              'id': way,
+              'label': 'Held-out top-1, layer chosen without the topic',
+              'unit': 'fraction of stories',
+              'interval': '95 % bootstrap over topics',
+              'controls': [
+                  {
+                      'label': 'shuffled labels',
+                      **data['nested'][way]['shuffled_top1'],
+                  }
+              ],
+          },
+      )
+      for way, question in _CARRIED.items()
+  ]
+  return overview.all_of(
+      [('Are both corpora’s vectors of an emotion alike?', alike), *carried]
+  )
+
+
 def _samples(rows: Sequence[sections.View]) -> sections.View:
   """Some texts of every kind: kept ones, and some for each reason."""
   groups: dict[str, dict[str, list[sections.View]]] = {}
@@ -170,6 +238,8 @@ def _about(row: sections.View) -> str:
 
 
 _SECTIONS: page.Sections = {
+    'kept': ('yields.json', _kept),
+    'compared': ('comparison.json', _compared),
     'yields': ('yields.json', _yields),
     'comparison': ('comparison.json', _comparison),
     'completions': ('completions.jsonl', _samples),

@@ -144,6 +144,7 @@ def curve(
     )
   drawn = line(x, [point['value'] for point in points], stroke, mode)
   drawn.text = [_interval(point) for point in points]
+  drawn.update(**bounds(points))
   drawn.hovertemplate = '%{fullData.name}: %{y:.3f}%{text}<extra></extra>'
   return traces + [drawn]
 
@@ -162,6 +163,27 @@ def line(
       marker={'size': 6},
       hovertemplate='%{fullData.name}: %{y:.3f}<extra></extra>',
   )
+
+
+def bounds(
+    points: Sequence[Point], more: Mapping[str, Sequence[Any]] | None = None
+) -> dict[str, Any]:
+  """Returns what a trace says of its points beside where they lie.
+
+  A page offers it as a table; what is drawn of an interval is its outline.
+
+  Args:
+    points: in the order of the trace.
+    more: further columns by name, a value a point.
+  """
+  columns = {
+      name: [point.get(name) for point in points]
+      for name in ('low', 'high', 'n')
+  } | dict(more or {})
+  return {
+      'meta': {'columns': list(columns)},
+      'customdata': [list(row) for row in zip(*columns.values(), strict=True)],
+  }
 
 
 def arms(points: Sequence[Point], colour: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def intervals(
         marker={'color': colour, 'size': 9, 'symbol': symbol},
         error_x=curves.arms([p for _, p in known], colour),
         text=[f'n {p["n"]}' for _, p in known],
+        **curves.bounds([p for _, p in known]),
         hovertemplate='%{y}: %{x:.3f}, %{text}<extra>%{fullData.name}</extra>',
     )
   figure.add_vline(x=marked, line={'color': curves.MUTED, 'dash': 'dot'})

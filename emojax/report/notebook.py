@@ -4,32 +4,43 @@ A notebook has no style sheet of ours, so that each part brings the page's
 colours along: those on paper, whatever the notebook's theme is.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-import dataclasses
+from collections.abc import Mapping, Sequence
+import fnmatch
 import functools
-import pathlib
 import re
 from typing import Any
 
 import plotly.graph_objects as go
 
+from emojax.report import overview as overview_lib
 from emojax.report import page
-from emojax.report import sections
 from emojax.report import templates
 
 View = Mapping[str, Any]
 
-_HERE = pathlib.Path(__file__).parent
+
+def overview(summary: View) -> str:
+  """Returns what a run begins with: few numbers, chosen beforehand.
+
+  Args:
+    summary: the contents of summary.json.
+  """
+  view = overview_lib.pick(summary['numbers'], overview_lib.QUICKSTART)
+  return render('overview', summary, view)
 
 
-@dataclasses.dataclass(frozen=True)
-class Html:
-  """Markup, which a notebook shows as what it means."""
+def chosen(summary: View, ids: Sequence[str]) -> tuple[View, ...]:
+  """Returns numbers of a summary, in its order.
 
-  text: str = dataclasses.field(repr=False)
-
-  def _repr_html_(self) -> str:
-    return self.text
+  Args:
+    summary: the contents of summary.json.
+    ids: of numbers, with * for what differs from run to run.
+  """
+  return tuple(
+      row
+      for row in summary['numbers']
+      if any(fnmatch.fnmatch(row['id'], pattern) for pattern in ids)
+  )
 
 
 def figure(drawn: go.Figure) -> go.Figure:
@@ -48,79 +59,17 @@ def figure(drawn: go.Figure) -> go.Figure:
   return go.Figure(dressed(drawn.to_plotly_json()))
 
 
-def numbers(summary: View, ids: Sequence[str]) -> Html:
-  """Returns headline numbers, each with its interval, its n and controls.
-
-  Args:
-    summary: the contents of summary.json.
-    ids: which numbers, in the order in which they are shown.
-  """
-  rows = {row['id']: row for row in summary['numbers']}
-  return _render('numbers', [rows[id_] for id_ in ids])
-
-
-def reading(row: View, emotion: str) -> Html:
-  """Returns a chat coloured token by token, in standard deviations.
-
-  Args:
-    row: a line of readings.jsonl.
-    emotion: the vector that the tokens are compared with.
-  """
-  chat = sections.chat(dict(row))
-  at = chat['emotions'].index(emotion)
-  scale = chat['scale']['score'] or 1.0
-  tokens = [
-      {
-          'text': text,
-          'role': role,
-          'value': score[at],
-          'amount': round(min(1.0, abs(score[at]) / scale), 3),
-          'response': i == chat['response'],
-      }
-      for i, (text, role, score) in enumerate(
-          zip(chat['tokens'], chat['roles'], chat['score'], strict=True)
-      )
-  ]
-  return _render('reading', emotion, scale, tokens)
-
-
-def texts(rows: Sequence[View], directions: Collection[str]) -> Html:
-  """Returns what was written under some directions, beside the unsteered.
-
-  Args:
-    rows: those of sweep.jsonl.
-    directions: emotions, or controls as random_0.
-  """
-  return _render(
-      'texts',
-      [
-          row
-          for row in rows
-          if row['kind'] == 'unsteered' or row['direction'] in directions
-      ],
-  )
-
-
-def frame(report: pathlib.Path, height: int = 720) -> Html:
-  """Returns the whole page in a frame of its own.
-
-  Args:
-    report: a report.html.
-    height: of the frame, in pixels.
-  """
-  return _render('frame', report.read_text(encoding='utf-8'), height)
-
-
-def _render(macro: str, *arguments: Any) -> Html:
+def render(macro: str, *arguments: Any) -> str:
+  """Returns the markup of a macro of notebook.html.j2; text stays text."""
   environment = templates.environment()
   environment.filters['number'] = page.number
   template = environment.get_template('notebook.html.j2')
   module = template.make_module({'palette': _palette()})
-  return Html(str(getattr(module, macro)(*arguments)).strip())
+  return str(getattr(module, macro)(*arguments)).strip()
 
 
 @functools.cache
 def _palette() -> str:
   """The first block of the page's style sheet: colours and fonts, by name."""
-  css = (_HERE / 'page.css').read_text(encoding='utf-8')
+  css = templates.part('page.css')
   return ' '.join(css.partition('{')[2].partition('}')[0].split())

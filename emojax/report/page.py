@@ -6,19 +6,23 @@ python -m emojax.report.page WORKDIR
 """
 
 import argparse
-import base64
 from collections.abc import Callable, Mapping, Sequence
-import hashlib
-import pathlib
+import functools
 import sys
 from typing import Any
 
 import jinja2
 import numpy as np
+import plotly.graph_objects as go
 import plotly.offline
 
 from emojax import errors
 from emojax import files
+from emojax.report import alternatives
+from emojax.report import figures
+from emojax.report import overview
+from emojax.report import reader
+from emojax.report import reader_files
 from emojax.report import sections
 from emojax.report import templates
 
@@ -27,7 +31,7 @@ View = sections.View
 # By name: the artefact, and what is shown of its contents.
 Sections = Mapping[str, tuple[str, Callable[[Any], View]]]
 
-_HERE = pathlib.Path(__file__).parent
+_SCRIPTS = ('figures.js', 'reader.js', 'page.js')
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 
 
@@ -37,7 +41,9 @@ def write(workdir: Path) -> Path:
   Raises:
     InputError: as `publish` does; the summary must be there.
   """
-  return publish(workdir, 'summary.json', _SECTIONS, 'page.html.j2')
+  chats = functools.partial(reader_files.of_rows, Path(workdir))
+  shown = {**_SECTIONS, 'readings': ('readings.jsonl', chats)}
+  return publish(workdir, 'summary.json', shown, 'page.html.j2')
 
 
 def publish(workdir: Path, needed: str, shown: Sections, template: str) -> Path:
@@ -99,9 +105,10 @@ def _view(path: Path, build: Callable[[Any], View]) -> View:
 # The order of the page; the summary is first, since nothing goes without it.
 _SECTIONS: Sections = {
     'summary': ('summary.json', sections.summary),
+    'overview': ('summary.json', overview.of_numbers(overview.QUICKSTART)),
     'heldout': ('heldout.json', sections.heldout),
     'geometry': ('geometry.json', sections.geometry),
-    'readings': ('readings.jsonl', sections.readings),
+    'readings': ('readings.jsonl', reader.view),
     'dose': ('dose.json', sections.dose),
     'sweep': ('sweep.jsonl', sections.texts),
     'provenance': ('config.json', sections.provenance),
@@ -110,35 +117,60 @@ _SECTIONS: Sections = {
 
 def _render(views: dict[str, View], template: str) -> str:
   """Returns the page; only its own scripts may run, known by their hashes."""
-  scripts = [plotly.offline.get_plotlyjs(), _part('page.js')]
+  scripts = [
+      plotly.offline.get_plotlyjs(),
+      ''.join(map(templates.part, _SCRIPTS)),
+  ]
   environment = templates.environment()
-  # tojson escapes <, >, & and quotes, and json.dumps all that is not ASCII.
-  environment.policies['json.dumps_kwargs'] = {
-      'allow_nan': False,
-      'separators': (',', ':'),
-  }
   environment.filters['number'] = number
-  drawn = {
-      name: figure.to_plotly_json()
-      for view in views.values()
-      for name, figure in view.get('figures', {}).items()
+  drawn, picked = (_joined(views, key) for key in ('figures', 'picked'))
+  shown = drawn | {name: options[0][1] for name, options in picked.items()}
+  # What macros say of a figure by its id, wherever they are imported.
+  environment.globals |= {
+      'said': {id_: alternatives.of(each) for id_, each in shown.items()},
+      'facts': {id_: alternatives.facts(each) for id_, each in shown.items()},
   }
+  readings = views.get('readings', {})
   data = {
-      'figures': drawn,
-      'emotions': [
-          {'name': name, 'figure': figure.to_plotly_json()}
-          for name, figure in views.get('dose', {}).get('by_emotion', [])
-      ],
-      'chats': views.get('readings', {}).get('chats', []),
+      'figures': {
+          name: figure.to_plotly_json() for name, figure in drawn.items()
+      },
+      'picked': {name: _options(options) for name, options in picked.items()},
+      'reader': readings if 'chats' in readings else None,
   }
   return environment.get_template(template).render(
       **views,
       views=views,
       data=_rounded(data),
-      css=_part('page.css'),
+      css=templates.part('page.css') + templates.part('reader.css'),
       scripts=scripts,
-      hashes=[_csp_hash(script) for script in scripts],
+      hashes=[templates.csp_hash(script) for script in scripts],
   )
+
+
+def _joined(views: Mapping[str, View], key: str) -> dict[str, Any]:
+  """What all views have under a key, by the ids of figures."""
+  return {
+      id_: each
+      for view in views.values()
+      for id_, each in view.get(key, {}).items()
+  }
+
+
+def _options(options: Sequence[tuple[str, go.Figure]]) -> View:
+  """Figures of which one is drawn at a time, in the layout of the first."""
+  return {
+      'layout': options[0][1].layout.to_plotly_json(),
+      'options': [
+          {
+              # Escaped, as all labels of figures are.
+              'name': figures.plain(name),
+              'said': figures.plain(alternatives.of(figure)),
+              'data': [trace.to_plotly_json() for trace in figure.data],
+          }
+          for name, figure in options
+      ],
+  }
 
 
 def number(value: float | None) -> str:
@@ -167,15 +199,6 @@ def _rounded(value: Any) -> Any:
   return value
 
 
-def _part(name: str) -> str:
-  return (_HERE / name).read_text(encoding='utf-8')
-
-
-def _csp_hash(script: str) -> str:
-  digest = hashlib.sha256(script.encode('utf-8')).digest()
-  return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
   """Writes the report of the workdir on the command line."""
   return command('emojax.report.page', write, arguments)
@@ -185,10 +208,11 @@ def command(
     module: str,
     writer: Callable[[Path], Path],
     arguments: Sequence[str] | None = None,
+    name: str = 'report.html',
 ) -> int:
   """Runs a writer of pages on the command line's workdir; an exit status."""
   parser = argparse.ArgumentParser(
-      prog=f'python -m {module}', description='Writes report.html.'
+      prog=f'python -m {module}', description=f'Writes {name}.'
   )
   parser.add_argument('workdir', help='the workdir of a run')
   try:

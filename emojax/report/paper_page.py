@@ -8,6 +8,7 @@ import sys
 
 from emojax import files
 from emojax.report import answers
+from emojax.report import overview
 from emojax.report import page
 from emojax.report import sections
 
@@ -39,6 +40,7 @@ def write(workdir: files.Path) -> files.Path:
   """
   shown = {
       'summary': ('summary.json', sections.summary),
+      'overview': ('summary.json', overview.of_numbers(overview.PAPER)),
       **{name: (f'{name}.json', answers.view_of(name)) for name in QUESTIONS},
       'provenance': ('config.json', sections.provenance),
   }

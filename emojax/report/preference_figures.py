@@ -48,6 +48,10 @@ def scatter(
     figure.add_scatter(
         x=[row['probe'][sign] for row in own],
         y=[row['elo']['value'] for row in own],
+        **curves.bounds(
+            [row['elo'] for row in own],
+            {'activity': [figures.plain(row['text']) for row in own]},
+        ),
         text=[figures.plain(row['text']) for row in own],
         name=figures.plain(spaced(category)),
         mode='markers',
@@ -72,12 +76,15 @@ def dots(
   figure.add_vrect(
       band['low'], band['high'], fillcolor='var(--grey-band)', line_width=0
   )
+  drawn = [curves.RANDOM.name, *(band[key] for key in ('low', 'high', 'n'))]
+  figure.update_layout(meta={**figure.layout.meta, 'bands': [drawn]})
   for key, name, colour, symbol in _MEASURES:
     points = [row[key] for row in rows]
     figure.add_scatter(
         x=[p['value'] for p in points],
         y=[figures.plain(row['emotion']) for row in rows],
         error_x=curves.arms(points, colour),
+        **curves.bounds(points),
         name=name,
         mode='markers',
         marker={'color': colour, 'size': 8, 'symbol': symbol},
@@ -122,6 +129,10 @@ def coupling(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         x=[row['r'] for row in own],
         y=[row['shift']['value'] for row in own],
         error_y=curves.arms([row['shift'] for row in own], colour),
+        **curves.bounds(
+            [row['shift'] for row in own],
+            {'direction': [figures.plain(row['direction']) for row in own]},
+        ),
         text=[figures.plain(spaced(row['direction'])) for row in own],
         name=name,
         mode='markers+text' if shown else 'markers',

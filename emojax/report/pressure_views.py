@@ -46,6 +46,7 @@ def view(data: View) -> View:
       **data,
       'forms': FORMS,
       'rows': rows,
+      'picked': _any(data),
       'questions': {
           name: _question(name, found)
           for name, found in data['questions'].items()
@@ -53,6 +54,19 @@ def view(data: View) -> View:
       'steered_table': _steered(data['steered']),
       'figures': figures,
   }
+
+
+def _any(data: View) -> View:
+  """The readings of every emotion, to be drawn one at a time."""
+  out = {}
+  for form in FORMS:
+    groups = _groups(data, form)
+    span = _span(groups, data['emotions'])
+    out[f'pressure-one-{form}'] = [
+        (emotion, pressure_figures.trace(groups, emotion, _order(groups), span))
+        for emotion in data['emotions']
+    ]
+  return out if data['emotions'] else {}
 
 
 def _most_changed(data: View) -> list[str]:

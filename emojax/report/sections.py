@@ -5,11 +5,10 @@ import json
 import math
 from typing import Any
 
-import numpy as np
-
 from emojax.report import curves
 from emojax.report import dose_figures
 from emojax.report import figures
+from emojax.report import overview
 
 View = dict[str, Any]
 
@@ -19,7 +18,10 @@ _KINDS = ('unsteered', 'emotion', 'opposite', 'random', 'shuffled')
 def summary(data: View) -> View:
   # A block holds about 12 D^2 weights; below 7e9 a model is called small.
   parameters = 12 * data['model']['layers'] * data['model']['width'] ** 2
-  return {**data, 'small': parameters < 7e9}
+  numbers = [
+      {**row, 'beyond': overview.judge(row, 0)[0]} for row in data['numbers']
+  ]
+  return {**data, 'numbers': numbers, 'small': parameters < 7e9}
 
 
 def heldout(data: View) -> View:
@@ -46,33 +48,6 @@ def geometry(data: View) -> View:
           'components': figures.scatter(data),
       },
   }
-
-
-def readings(rows: Sequence[View]) -> View:
-  whole = [row for row in rows if 'cosine' in row and 'score' in row]
-  if not whole:
-    return {'absent': 'readings.jsonl holds no values token by token.'}
-  return {'layer': whole[0]['layer'], 'chats': [chat(row) for row in whole]}
-
-
-def chat(row: View) -> View:
-  """Returns one chat to be shown, with the value that gets full colour."""
-  shape = len(row['tokens']), len(row['emotions'])
-  view = {key: row[key] for key in ('tokens', 'roles', 'emotions')}
-  view.update(title=str(row.get('title') or row['id']), scale={})
-  if not all(shape) or len(row['roles']) != shape[0]:
-    raise ValueError(f'chat {row["id"]}: no tokens, or not one role for each')
-  response = row['response_index']
-  if response is not None and not 0 <= response < shape[0]:
-    raise ValueError(f'chat {row["id"]}: response_index {response}')
-  view['response'] = response
-  for key in ('cosine', 'score'):
-    values = np.asarray(row[key], dtype=float)
-    if values.shape != shape:
-      raise ValueError(f'chat {row["id"]}: {key} is not {shape}')
-    view[key] = values.tolist()
-    view['scale'][key] = float(np.nanpercentile(np.abs(values), 99))
-  return view
 
 
 def texts(rows: Sequence[View], limit: int = 600) -> View:
@@ -171,9 +146,14 @@ def dose(data: View) -> View:
       **data,
       'layers_name': layers_name(data['layers']),
       'names': figures.NAMES['word_delta'],
-      'by_emotion': [
-          (name, figures.dose(each, span)) for name, each in emotions.items()
-      ],
+      'picked': {
+          'dose-one': [
+              (name, figures.dose(each, span))
+              for name, each in emotions.items()
+          ]
+      }
+      if emotions
+      else {},
       'figures': {
           'dose': figures.dose(data['curves']),
           'divergence': figures.divergence(data['kl']),

@@ -10,8 +10,10 @@ import sys
 from typing import Any
 
 from emojax import files
+from emojax.report import conditions
 from emojax.report import dose_figures
 from emojax.report import figures
+from emojax.report import overview
 from emojax.report import page
 from emojax.report import sections
 
@@ -74,7 +76,99 @@ def _layer_figures(layer: sections.View, share: float) -> dict[str, Any]:
   return drawn
 
 
+_ASKED = {
+    'word_delta': 'Do vectors favour their own words, strength {}?',
+    'expressed': 'Do texts express the emotion steered with, strength {}?',
+}
+_UNDER = {
+    'permuted': 'dealt out at random (central 95 %)',
+    'random_difference': 'random directions for vectors (central 95 %)',
+    'shuffled_difference': 'shuffled labels for vectors (central 95 %)',
+}
+
+
+def numbers(data: Mapping[str, Any]) -> sections.View:
+  """Returns the overview: of the layer and strength in the middle of all.
+
+  Those are set by what was tried and not by what was found.
+
+  Args:
+    data: the contents of dose.json.
+  """
+  rows = []
+  for layer in _middle(data['layers']):
+    rows += _of_layer(_layer(0, layer, False))
+  return overview.all_of(rows[:5])
+
+
+def _of_layer(layer: sections.View) -> list[tuple[str, dict[str, Any]]]:
+  rows = [
+      (_ASKED[measure].format(conditions.signed(row['strength'])), row)
+      for measure in layer['measures']
+      for sign, window in layer[measure]['window'].items()
+      if window
+      for row in [_effect(layer, measure, sign, window['table'])]
+  ]
+  for measure in layer['measures'][:1]:
+    rows += [
+        ('Does a vector turned round do the opposite?', _both(layer, row))
+        for row in _middle(layer[measure]['opposite'])
+    ]
+  return rows
+
+
+def _middle(rows: Sequence[Any]) -> Sequence[Any]:
+  half = len(rows) // 2
+  return rows[half : half + 1]
+
+
+def _effect(layer, measure, sign, table) -> dict[str, Any]:
+  (row,) = _middle(sorted(table, key=lambda row: abs(row['strength'])))
+  # At a negative strength the words are to fall: the interval is turned.
+  turned = sign == 'negative'
+  turn = _turned if turned else dict
+  return {
+      'id': f'{measure}_{sign}',
+      'label': (
+          f'Own minus others{", turned round" * turned},'
+          f' {layer["title"].lower()}'
+      ),
+      'unit': _UNITS[measure],
+      'interval': '95 % bootstrap over emotions',
+      'controls': [
+          {'label': label, **turn(row[key])}
+          for key, label in _UNDER.items()
+          if row[key]
+      ],
+      **turn(row['difference']),
+      'strength': row['strength'],
+  }
+
+
+def _turned(point: Mapping[str, Any]) -> dict[str, Any]:
+  value, low, high = (
+      None if x is None else -x
+      for x in (point['value'], point['high'], point['low'])
+  )
+  return {**point, 'value': value, 'low': low, 'high': high}
+
+
+def _both(layer: sections.View, row: Mapping[str, Any]) -> dict[str, Any]:
+  return {
+      'id': 'opposite',
+      'label': f'Raised at +, lowered at −, {layer["title"].lower()}, ±'
+      f' {row["strength"]:g}',
+      'unit': 'share of emotions',
+      'interval': '95 % Wilson',
+      'controls': [
+          {'label': 'words dealt out (central 95 %)', **row['both_permuted']}
+      ],
+      **row['both'],
+  }
+
+
 _SECTIONS: page.Sections = {
+    'overview': ('dose.json', numbers),
     'dose': ('dose.json', _dose),
     'sweep': ('sweep.jsonl', sections.texts),
     'provenance': ('config.json', sections.provenance),

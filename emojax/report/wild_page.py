@@ -8,11 +8,13 @@ import sys
 
 from emojax import files
 from emojax.report import answers
+from emojax.report import overview
 from emojax.report import page
 from emojax.report import sections
 
 REPORT = 'report.html'
 _SECTIONS = {
+    'overview': ('wild.json', overview.of_numbers(overview.WILD)),
     'wild': ('wild.json', answers.view_of('wild')),
     'provenance': ('config.json', sections.provenance),
 }

@@ -35,18 +35,20 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
   captions = {
       'cosines': (
           'Cosines of all pairs of emotion vectors',
-          'Cosines of the vectors, in the order of a hierarchical clustering.',
+          'Cosines of the vectors, in the order of a hierarchical clustering. A'
+          ' picture: numbers with intervals and controls are below.',
       ),
       'components': (
           'Emotions on their first two components, coloured by valence',
           'The first two components of the vectors, coloured by the rated'
           ' valence of the word; grey where it has none. Their signs are those'
-          ' of the ratings.',
+          ' of the ratings. Intervals and controls are in the numbers below.',
       ),
       'map': (
           'Emotions on a plane, marked by cluster',
           f'Marked by cluster of k-means. The plane ({data["map"]["how"]}) is'
-          ' for the eye: distances on it are not those of the vectors.',
+          ' for the eye: distances on it are not those of the vectors.'
+          ' Agreement with its interval and controls is in the numbers below.',
       ),
   }
   layers = _layers(data)
@@ -55,8 +57,8 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
     captions['layers'] = (
         'Correlation of components with ratings by layer',
         '|r| of each layer’s own components with the ratings, with Fisher’s'
-        ' interval; dotted, the same of the embedding layer, and the end of'
-        ' what dealt-out ratings give in 95 of 100 cases.',
+        ' 95 % interval; dotted, the same of the embedding layer, and the end'
+        ' of what dealt-out ratings give in 95 of 100 cases.',
     )
   return {
       **data,
@@ -85,7 +87,12 @@ def _map(data: Data) -> go.Figure:
         x=[places[i][0] for i in rows],
         y=[places[i][1] for i in rows],
         text=[figures.plain(emotions[i]) for i in rows],
-        customdata=[figures.plain(names[i] or 'none') for i in rows],
+        customdata=[
+            [figures.plain(emotions[i]), figures.plain(names[i] or 'none')]
+            for i in rows
+        ],
+        meta={'columns': ['emotion', 'cluster of the paper']},
+        name=f'cluster {cluster + 1}',
         mode='markers+text',
         textposition=[at[i] for i in rows],
         textfont={'color': curves.INK, 'size': 12},
@@ -98,7 +105,7 @@ def _map(data: Data) -> go.Figure:
             'size': 11,
         },
         hovertemplate=f'%{{text}}<br>cluster {cluster + 1}<br>the paper’s:'
-        ' %{customdata}<extra></extra>',
+        ' %{customdata[1]}<extra></extra>',
     )
   figure.update_layout(hovermode='closest')
   for axis, update in enumerate((figure.update_xaxes, figure.update_yaxes)):

@@ -52,7 +52,8 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
       captions[f'binding-{place}'] = (
           f'Own minus other emotion {where}, by layer, with controls',
           f'{where.capitalize()}: the person’s own emotion minus the other'
-          ' person’s, with the emotions swapped and all else the same.',
+          ' person’s, with the emotions swapped and all else the same. Bands:'
+          ' 95 % bootstrap over texts; of controls, the central 95 %.',
       )
   return {
       **data,
@@ -95,7 +96,8 @@ def _pairs(data):
       'map': (
           'Difference between the two messages by place and layer',
           f'High minus low, mean over {len(data["pairs"])} pairs. Numbers are'
-          ' parts of the text that both messages share after the changed word.',
+          ' parts of the text that both messages share after the changed word.'
+          ' Intervals and controls are in the figure by layer.',
       ),
       'layers': (
           'Difference between the two messages by layer, with controls',

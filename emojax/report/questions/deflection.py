@@ -32,12 +32,13 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
           f'{NAME}-layers': (
               'How often emotions are told, by layer',
               'Share of dialogues whose emotion is told by vectors that never'
-              ' saw their pair of emotions. Bands: Wilson, and the central 95 %'
-              ' of shuffled labels.',
+              ' saw their pair of emotions. Bands: Wilson’s 95 %, and the'
+              ' central 95 % of shuffled labels.',
           ),
           f'{NAME}-cosine': (
               'Mean cosines of three kinds of vectors',
-              'Mean cosine of vectors of the same emotion.',
+              'Mean cosine of vectors of the same emotion. Intervals and'
+              ' controls are in the numbers below.',
           ),
       },
       'tables': [

@@ -62,8 +62,8 @@ def _figures(
     captions[f'{NAME}-{i}'] = (
         f'Change of emotion words after {label}, against strength',
         f'“{label}”: change of the log-probability of the emotion’s own word'
-        ' and of the others’, against strength. Bands of controls are the'
-        ' central 95 % of single directions.',
+        ' and of the others’, against strength. Bands: 95 % bootstrap over'
+        ' emotions; of controls, the central 95 % of single directions.',
     )
   first = prompts[0]
   drawn[f'{NAME}-map'] = maps.square(
@@ -77,7 +77,8 @@ def _figures(
       'Change of every word under every vector',
       f'“{first}”: the change of every word (columns) under every vector (rows)'
       f' at strength {max(data["strengths"]):g}. A diagonal that stands out is'
-      ' what the question asks for.',
+      ' what the question asks for; its interval and controls are in the'
+      ' numbers below.',
   )
   return drawn, captions
 

@@ -117,7 +117,8 @@ def _caption(where: str, form: str, names: Sequence[str]) -> tuple[str, str]:
   }[form]
   return (
       f'Map of {form} readings {where}, {len(names)} vectors',
-      f'Mean cosine {where}, {form}. {centre}',
+      f'Mean cosine {where}, {form}. {centre} Intervals and controls are in the'
+      ' numbers below.',
   )
 
 

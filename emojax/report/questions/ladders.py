@@ -73,7 +73,8 @@ def _draw(data: dict[str, Any]) -> tuple[dict, dict]:
   )
   captions['each'] = (
       'Mean rank correlation of each ladder, beside matched numbers',
-      'Mean over emotions and wordings; positive is as expected.',
+      'Mean over emotions and wordings; positive is as expected. Control: the'
+      ' same numbers where they mean nothing; intervals are in the tables.',
   )
   rows = data['layers']['response']
   drawn['layers'] = reading_figures.over_layers(
@@ -91,7 +92,8 @@ def _draw(data: dict[str, Any]) -> tuple[dict, dict]:
   )
   captions['layers'] = (
       'Mean rank correlation by layer, with controls',
-      'Before the reply, by layer; positive is as expected.',
+      'Before the reply, by layer; positive is as expected. Bands: 95 %'
+      ' bootstrap over ladders; of controls, the central 95 % of sets.',
   )
   return drawn, captions
 

@@ -64,7 +64,8 @@ def _other(data: Data) -> Drawn | None:
   return (
       _lines(data, data['other']['across'], strokes, 'fraction of stories'),
       'Accuracy on another author’s stories by layer',
-      'The same for the stories of another author, on unseen topics.',
+      'The same for the stories of another author, on unseen topics. Bands:'
+      ' 95 % bootstrap over topics.',
   )
 
 
@@ -93,7 +94,8 @@ def _lens(data: Data) -> Drawn | None:
       figure,
       'Rank of the emotion’s own word by layer, with controls',
       'Logit lens: the share of the vocabulary that the emotion’s own word is'
-      ' above, median over emotions; 0.5 is chance. With the gain of the final'
+      ' above, median over emotions, with a 95 % bootstrap over them; 0.5 is'
+      ' chance. With the gain of the final'
       ' norm folded in, and without, as its controls are.',
   )
 
@@ -110,7 +112,8 @@ def _stability(data: Data) -> Drawn:
       _lines(data, data['stability']['layers'], strokes, 'cosine'),
       'Stability of the vectors by layer, with controls',
       'How alike vectors are that are made of other topics: of resampled ones'
-      ' and of all, and of two halves, stepped up to all topics.',
+      ' and of all, and of two halves, stepped up to all topics. Bands: 95 %'
+      ' bootstrap over emotions; of shuffled labels, the central 95 %.',
   )
 
 
@@ -128,7 +131,8 @@ def _alike(matrix: Sequence[Sequence[float | None]], of: str) -> Drawn:
       maps.wide(matrix, layers, layers, 'r', ('layer', 'layer')),
       f'Likeness of layers, of {of}',
       f'Of {of}: Pearson’s r between two layers’ cosines of all pairs of'
-      ' emotions.',
+      ' emotions. The same of shuffled labels is the control of the first;'
+      ' intervals are in the numbers below.',
   )
 
 

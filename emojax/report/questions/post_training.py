@@ -34,12 +34,13 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
       'captions': {
           f'{NAME}-agreement': (
               'Correlation of the two models over emotions, by layer',
-              'Correlation of the two models over emotions, by layer.',
+              'Correlation of the two models over emotions, by layer. Its'
+              ' interval and controls are in the numbers below.',
           ),
           f'{NAME}-shift': (
               'Size of the shift by layer',
               'Mean size of the shift along the vectors and along random'
-              ' directions, by layer.',
+              ' directions, by layer. Intervals are in the numbers below.',
           ),
       },
       'tables': [

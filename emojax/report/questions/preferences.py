@@ -105,7 +105,8 @@ def _captions(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
       f'{NAME}-{sign}': (
           f'Elo of activities against the reading of {name}',
           f'Elo of each activity against the reading of {name} on its tokens,'
-          ' by category.',
+          ' by category. Intervals of Elo are in the data; r with its interval'
+          ' and controls is in the numbers below.',
       )
       for sign, name in data['names'].items()
   } | {
@@ -118,7 +119,8 @@ def _captions(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
       f'{NAME}-layers': (
           'Correlation with Elo against layer',
           'Correlation of the two emotions’ readings with Elo at every layer.'
-          ' Grey: the central 95 % of random directions.',
+          ' Grey: the central 95 % of random directions. Intervals at the'
+          ' layers of the readings are in the numbers below.',
       ),
       f'{NAME}-coupling': (
           'Shift of Elo under steering against the correlation of the reading',

@@ -56,12 +56,14 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
           f'{NAME}-cosine': (
               'Mean cosines of five kinds of vectors',
               'Mean cosine of vectors of the same emotion. Each kind is named'
-              ' by whose tokens, and whose emotion.',
+              ' by whose tokens, and whose emotion. Intervals and controls are'
+              ' in the numbers below.',
           ),
           f'{NAME}-structure': (
               'How alike five kinds of vectors order the emotions',
               'Correlation of the cosines between different emotions: 1 where'
-              ' two kinds order the emotions alike.',
+              ' two kinds order the emotions alike. A picture, without interval'
+              ' and control.',
           ),
       },
       'tables': [

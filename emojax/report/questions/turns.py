@@ -75,7 +75,8 @@ def _draw(data: dict[str, Any]) -> tuple[dict, dict]:
     captions[name] = (
         f'Readings {titles[1]} against those at {titles[0]}, centred',
         f'Each mark is a prompt and a probe, layer {data["layer"]}; the probe’s'
-        ' mean over prompts is taken off.',
+        ' mean over prompts is taken off. r with its interval and controls is'
+        ' in the numbers below.',
     )
   for form, note in (
       ('raw', 'offsets that the probes have at both places are in it'),
@@ -93,7 +94,7 @@ def _draw(data: dict[str, Any]) -> tuple[dict, dict]:
     captions[f'{form}-layers'] = (
         f'Correlations of places by layer, {form}',
         f'Over prompts and probes, {form}: {note}. The bands are bootstraps'
-        ' over prompts.',
+        ' over prompts; controls are in the numbers below.',
     )
   return drawn, captions
 

@@ -42,7 +42,8 @@ def view(data: dict[str, Any]) -> dict[str, Any]:
           f'{NAME}-roles': (
               'Mean cosine on the tokens of the user and of the assistant',
               'Mean cosine on the tokens of the user and of the assistant, with'
-              ' a 95 % bootstrap over transcripts.',
+              ' a 95 % bootstrap over transcripts. Its control, random'
+              ' directions, is in the numbers below.',
           )
       },
       'passages': {
@@ -117,6 +118,7 @@ def _roles(rows: list[dict[str, Any]]) -> go.Figure:
         x=[p['value'] for p in points],
         y=[figures.plain(row['emotion']) for row in known],
         error_x=curves.arms(points, colour),
+        **curves.bounds(points),
         name=role,
         mode='markers',
         marker={'color': colour, 'size': 8, 'symbol': symbol},
