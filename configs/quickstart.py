@@ -1,4 +1,4 @@
-r"""From stories to vectors, readings, a steering sweep and a report.
+r"""Start here: stories to vectors, readings, a steering sweep and a report.
 
 2 to 4 minutes on 2 CPU cores.
 
@@ -27,6 +27,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.stories = ''
   config.neutral = ''
   config.chats = ''
+  config.emotions = ()  # Of the stories; all if empty.
+  config.neutral_dialogues = 0  # At least so many, evenly spaced; all if 0.
 
   config.start = 30  # First token that counts in a story; 50 for long stories.
   # 'story' keeps each story's activations, 'cell' only the sums over those of

@@ -172,9 +172,9 @@ def test_only_entry_points_and_experiments_know_experiments():
       for module in MODULES
       if any(_within(name, ['emojax.experiments']) for name in _imports(module))
   }
-  assert 'emojax.main' in users
   known = ['emojax.experiments', 'emojax.providers']
-  assert {m for m in users if not _within(m, known)} == {'emojax.main'}
+  entries = {'emojax.main', 'emojax.notebook'}
+  assert {m for m in users if not _within(m, known)} == entries
 
 
 def test_only_providers_know_inspect_and_nothing_else_knows_providers():

@@ -8,6 +8,7 @@ import ml_collections
 from emojax import files
 from emojax.data import stories as stories_lib
 from emojax.experiments import encode
+from emojax.experiments import grids
 from emojax.experiments import settings
 from emojax.models import load
 from emojax.models import sharding
@@ -38,11 +39,22 @@ def load_inputs(config: ml_collections.ConfigDict) -> Inputs:
   """
   settings.check(config)
   mesh = sharding.make_mesh(**config.mesh)
-  stories = stories_lib.load_stories(path_of(config.stories))
+  stories = stories_lib.load_stories(
+      path_of(config.stories), tuple(config.emotions) or None
+  )
   dialogues = stories_lib.load_dialogues(path_of(config.neutral))
+  if config.neutral_dialogues:
+    step = max(1, len(dialogues) // config.neutral_dialogues)
+    dialogues = dialogues[::step]
   settings.check_corpus(config, dialogues)
-  lm = load.load(config.model, config.dtype, mesh)
-  settings.check_model(config, lm)
+  if 'directions' in config:
+    grids.check_names(config.directions, stories.emotions)
+  lm = load.load(
+      config.model,
+      config.dtype,
+      mesh,
+      lambda shape: settings.check_layers(config, shape.num_layers),
+  )
   encoded = encode.corpus(config, lm, stories, dialogues)
   return Inputs(lm, stories, dialogues, encoded)
 

@@ -6,7 +6,6 @@ from emojax import errors
 from emojax import steering
 from emojax.data import stories as stories_lib
 from emojax.experiments import limits
-from emojax.models import load
 
 # The least that each can be.
 _LEAST = {
@@ -15,6 +14,7 @@ _LEAST = {
     'chunk': 1,
     'folds': 0,
     'neutral_rows': 0,
+    'neutral_dialogues': 0,
     'sketch': 1,
     'shuffles': 2,
     'standard_dialogues': 2,
@@ -50,10 +50,8 @@ def check_corpus(
     )
 
 
-def check_model(
-    config: ml_collections.ConfigDict, lm: load.LanguageModel
-) -> None:
-  """Refuses a layer that this model does not have."""
+def check_layers(config: ml_collections.ConfigDict, num_layers: int) -> None:
+  """Refuses a layer that a model does not have."""
   chosen = () if config.layer is None else (config.layer,)
   for layer in (*chosen, *config.keep_layers):
-    steering.check_layer(layer, lm.config.num_layers)
+    steering.check_layer(layer, num_layers)
