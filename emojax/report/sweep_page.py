@@ -107,12 +107,15 @@ def _of_layer(layer: sections.View) -> list[tuple[str, dict[str, Any]]]:
       for measure in layer['measures']
       for sign, window in layer[measure]['window'].items()
       if window
-      for row in [_effect(layer, measure, sign, window['table'])]
+      for row in _middle(sorted(window['table'], key=_size))
+      if row['difference']  # Not if no text at that strength was finite.
+      for row in [_effect(layer, measure, sign, row)]
   ]
   for measure in layer['measures'][:1]:
     rows += [
         ('Does a vector turned round do the opposite?', _both(layer, row))
         for row in _middle(layer[measure]['opposite'])
+        if row['both']
     ]
   return rows
 
@@ -122,8 +125,11 @@ def _middle(rows: Sequence[Any]) -> Sequence[Any]:
   return rows[half : half + 1]
 
 
-def _effect(layer, measure, sign, table) -> dict[str, Any]:
-  (row,) = _middle(sorted(table, key=lambda row: abs(row['strength'])))
+def _size(row: Mapping[str, Any]) -> float:
+  return abs(row['strength'])
+
+
+def _effect(layer, measure, sign, row) -> dict[str, Any]:
   # At a negative strength the words are to fall: the interval is turned.
   turned = sign == 'negative'
   turn = _turned if turned else dict
@@ -161,7 +167,9 @@ def _both(layer: sections.View, row: Mapping[str, Any]) -> dict[str, Any]:
       'unit': 'share of emotions',
       'interval': '95 % Wilson',
       'controls': [
-          {'label': 'words dealt out (central 95 %)', **row['both_permuted']}
+          {'label': 'words dealt out (central 95 %)', **control}
+          for control in [row['both_permuted']]
+          if control
       ],
       **row['both'],
   }
