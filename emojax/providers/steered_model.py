@@ -227,7 +227,8 @@ def _bank(
   else:
     names = row.direction.split('+')
     chosen = arrays['vectors'][[emotions.index(name) for name in names]]
-  return steering.scaled_directions(chosen, arrays['resid_norm'])
+  steering.check_directed(chosen, row.layers)
+  return steering.scaled_directions(chosen, arrays['resid_norm'], row.layers)
 
 
 def _with_probe(
