@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import errno
 import importlib
 import logging as logging_lib
+import os
 import sys
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ from ml_collections import config_flags
 
 from emojax import errors
 from emojax import files
+from emojax import usage
 
 _FLAGS = (
     'config',
@@ -31,6 +33,7 @@ _FLAGS = (
     'coordinator',
     'processes',
     'process',
+    'version',
 )
 _STOPPED = 75  # EX_TEMPFAIL: nothing is wrong, start it again.
 # What a disk says that has no room, or that may not be written.
@@ -52,6 +55,10 @@ EXPERIMENTS = (
     'fit_probes',
     'write_stories',
     'convert',
+    'export_vectors',
+    'import_vectors',
+    'read_states',
+    'chat',
 )
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -78,14 +85,27 @@ _PROCESSES = flags.DEFINE_integer(
 _PROCESS = flags.DEFINE_integer(
     'process', None, 'Which one this is, from 0; not on Cloud TPU.'
 )
+_VERSION = flags.DEFINE_bool(
+    'version', False, 'Prints the versions of emojax, Python and JAX.'
+)
 
 
 def main(arguments: Sequence[str]) -> None:
   if len(arguments) > 1:
-    raise errors.InputError(f'Unexpected argument: {arguments[1]!r}.')
-  if _CONFIG.value is None or _WORKDIR.value is None:
     raise errors.InputError(
-        'Give --config=configs/NAME.py and --workdir=DIR (--help tells more).'
+        f'Unexpected argument {arguments[1]!r};'
+        f' {usage.of_word(arguments[1], _CONFIG.value or ())}'
+    )
+  if _CONFIG.value is None:
+    raise errors.InputError(
+        'Give --config=configs/NAME.py and --workdir=DIR (--help lists the'
+        ' configs).'
+    )
+  if _WORKDIR.value is None:
+    name = config_flags.get_config_filename(flags.FLAGS['config'])
+    raise errors.InputError(
+        'Give --workdir=DIR, the folder of what comes out, such as'
+        f' {usage.example_workdir(name)}'
     )
   name = _CONFIG.value.get('experiment')
   if name not in EXPERIMENTS:
@@ -96,6 +116,7 @@ def main(arguments: Sequence[str]) -> None:
   files.check_reachable(place)
   # Here, because --help and most mistakes need no JAX.
   from emojax import hosts
+  from emojax import logs
 
   if _DISTRIBUTED.value:
     hosts.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
@@ -103,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
       logging.set_verbosity(logging.WARNING)
   hosts.watch_for_stop()
   experiment = importlib.import_module(f'emojax.experiments.{name}')
-  with hosts.folder(place) as workdir:
+  with logs.kept(sys.argv), hosts.folder(place) as workdir:
     experiment.run(_CONFIG.value, workdir)
 
 
@@ -111,10 +132,16 @@ def _parse(arguments: Sequence[str]) -> list[str]:
   """Parses flags; whatever is wrong with them is one line."""
   try:
     rest = flags.FLAGS(arguments)
+    if _VERSION.value:
+      print(usage.version())
+      sys.exit(0)
     if _CONFIG.value is not None:
       _CONFIG.value.get('experiment')  # It may show only here that it is lost.
     return rest
   except SystemExit:  # absl ends with 1 after --help, as if it were a mistake.
+    sys.exit(0)
+  except BrokenPipeError:  # Of --help, whose reader has read enough.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
   # A config file is Python, and an override can be of any type: ml_collections
   # lets through whatever either raises.
@@ -130,6 +157,9 @@ def _flags_error(error: Exception) -> str:
     return f'Cannot load the config ({last}); correct its file.'
   if isinstance(error, flags.IllegalFlagValueError):
     return f'{error}; give the kind of value that the config file has.'
+  if isinstance(error, flags.UnrecognizedFlagError):
+    advice = usage.of_flag(error.flagname, _FLAGS, _CONFIG.value or ())
+    return f'There is no flag --{error.flagname}; {advice}'
   if isinstance(error, flags.Error):
     return f'{error} (--help tells more).'
   if isinstance(error, AttributeError) and isinstance(cause, KeyError):
@@ -138,7 +168,8 @@ def _flags_error(error: Exception) -> str:
     hint = '' if text.endswith('?') else '; its file has the fields.'
     return f'The config has no field {text}{hint}'
   if isinstance(error, OSError):
-    return f'Cannot load the config ({last}); give --config=configs/NAME.py.'
+    name = config_flags.get_config_filename(flags.FLAGS['config'])
+    return f'Cannot load the config ({last}); {usage.of_config(name)}'
   return (
       f'Cannot load the config or set its fields ({type(error).__name__}:'
       f' {error}); correct its file or what you gave for --config.FIELD.'
@@ -179,7 +210,8 @@ def run() -> None:
   """The console script."""
   for name in _FLAGS:  # So that --help names them.
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
-  sys.modules['__main__'].__doc__ = __doc__
+  sys.modules['__main__'].__doc__ = f'{__doc__}\n{usage.list_configs()}\n'
+  sys.argv = ['--help' if x == '-h' else x for x in sys.argv]
   logging.set_verbosity(logging.INFO)
   # JAX tells of every accelerator that it looked for in vain.
   logging_lib.getLogger('jax').setLevel(logging_lib.WARNING)

@@ -9,6 +9,7 @@ from typing import Any
 import emojax
 from emojax import errors
 from emojax import files
+from emojax import logs
 
 Path = files.Path
 
@@ -20,7 +21,7 @@ _VERSIONS = ('jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'tokenizers', 'gguf')
 def open_workdir(
     workdir: Path, config: Mapping[str, Any], made_from: Mapping[str, Any]
 ) -> None:
-  """Writes `config.json`, or checks that it says the same.
+  """Writes `config.json`, or checks that it says the same; then logs go there.
 
   Args:
     workdir: made if it is not there.
@@ -44,6 +45,7 @@ def open_workdir(
           ' give another --workdir or delete it.'
       )
     _remove_left_over(workdir)
+    logs.open_in(workdir)
     return
   _remove_left_over(workdir)
   try:
@@ -52,6 +54,7 @@ def open_workdir(
     raise errors.InputError(
         f'{workdir}: cannot be written ({error.strerror}).'
     ) from error
+  logs.open_in(workdir)
 
 
 def _remove_left_over(workdir: Path) -> None:

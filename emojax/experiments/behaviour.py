@@ -16,6 +16,7 @@ import ml_collections
 from emojax import chunks
 from emojax import errors
 from emojax import files
+from emojax import logs
 from emojax import runs
 from emojax.experiments import build_vectors
 from emojax.experiments import chunked_rows
@@ -210,7 +211,7 @@ def _part(study, stage, rows, model, part) -> list[dict[str, Any]]:
       name,
       lambda chunk, tick: episodes.play(stage, chunk, model, tick),
   )
-  logging.info('%s, %s: %.1f s', name, part, time.monotonic() - start)
+  logs.stage(f'{name}, {part}', time.monotonic() - start)
   return lines
 
 

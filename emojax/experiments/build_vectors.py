@@ -10,6 +10,7 @@ import numpy as np
 from emojax import errors
 from emojax import files
 from emojax import hosts
+from emojax import progress
 from emojax import readings
 from emojax import runs
 from emojax import statistics
@@ -136,7 +137,7 @@ def evaluate(
   base = held_out(embed, emotion, topic, None)
   rng = np.random.default_rng(config.seed)
   null = []
-  for _ in passes.progress(range(config.shuffles), 'Shuffles'):
+  for _ in progress.over(range(config.shuffles), 'Shuffles', 'shuffles'):
     labels_ = vectors_lib.shuffled(rng, emotion, topic)
     null.append(held_out(pooled, labels_, topic, components))
   null = np.stack(null)  # [shuffles, N, L]

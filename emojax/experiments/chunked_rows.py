@@ -4,13 +4,10 @@ from collections.abc import Callable, Sequence
 import json
 from typing import Any
 
-import tqdm
-
 from emojax import chunks
 from emojax import files
 from emojax import hosts
-
-Tick = Callable[[int], None]
+from emojax import progress
 
 
 def run(
@@ -18,7 +15,7 @@ def run(
     items: Sequence[Any],
     size: int,
     label: str,
-    write: Callable[[Sequence[Any], Tick], list[Any]],
+    write: Callable[[Sequence[Any], progress.Pass], list[Any]],
 ) -> list[Any]:
   """Turns items into rows, and saves those of every `size` items.
 
@@ -39,22 +36,16 @@ def run(
   """
   parts = chunks.folder(artefact, repr((size, items)).encode())
   out = []
-  with tqdm.tqdm(
-      total=len(items),
-      desc=f'{label:<9}',
-      leave=False,
-      unit='text',
-      disable=not hosts.is_first(),
-  ) as bar:
+  with progress.begun(label, 'texts', len(items)) as tick:
     for number, start in enumerate(range(0, len(items), size)):
       chunk = items[start : start + size]
       data = chunks.get(parts, 'rows', number)
       if data is None:
-        rows = write(chunk, bar.update)
+        rows = write(chunk, tick)
         data = json.dumps(rows, allow_nan=False).encode()
         chunks.put(parts, 'rows', number, data)
         hosts.stop_if_asked()
       else:
-        bar.update(len(chunk))
+        tick.skip(len(chunk))
       out += json.loads(data)
   return out

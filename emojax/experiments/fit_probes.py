@@ -15,12 +15,13 @@ from emojax import chunks
 from emojax import errors
 from emojax import files
 from emojax import hosts
+from emojax import logs
 from emojax import probe_selection
 from emojax import probes
+from emojax import progress
 from emojax import runs
 from emojax import statistics
 from emojax import vectors as vectors_lib
-from emojax.experiments import passes
 from emojax.models import sharding
 
 NAME = 'probes.safetensors'
@@ -217,7 +218,7 @@ def select(
     said = np.zeros(shape, np.float32)
     fits = []
     pairs = list(zip(folds, starts, strict=True))
-    for fold, start in passes.progress(pairs, f'C={c:g}'):
+    for fold, start in progress.over(pairs, f'C={c:g}', 'folds'):
       test = examples.topic == fold
       rows = np.resize(np.flatnonzero(test), counts.max())
       got, fitted = probe_selection.hold_out(
@@ -232,14 +233,25 @@ def select(
           tolerance=config.tolerance,
           at_once=examples.at_once,
       )
-      got, fitted = hosts.fetch((got, fitted.probes))
+      got, fitted = hosts.fetch((got, fitted))
       said[:, test] = got[: examples.num_layers, : test.sum()]
-      fits.append(fitted)
+      fits.append(fitted.probes)
+      row = {'step': len(fits), 'labels': kind, 'inverse_penalty': float(c)}
+      row |= _outcome(fitted, examples.num_layers)
+      logs.record('probes/fold', **row)
     return {'said': said} | {
         name: np.stack([getattr(fit, name) for fit in fits]) for name in _FIELDS
     }
 
   return probe_selection.select(walk(), labels)
+
+
+def _outcome(fitted: probes.Fit, count: int) -> dict[str, float]:
+  """The mean loss of `count` layers, and the most passes that one took."""
+  return {
+      'loss': float(fitted.loss[:count].mean()),
+      'evaluations': int(fitted.evaluations[:count].max()),
+  }
 
 
 _FIELDS = ('mean', 'scale', 'weights', 'bias')

@@ -22,6 +22,7 @@ from emojax import chunks
 from emojax import errors
 from emojax import files
 from emojax import hosts
+from emojax import logs
 from emojax import power
 from emojax import runs
 from emojax.experiments import build_vectors
@@ -111,7 +112,7 @@ def answer(study: study_lib.Study, question: ModuleType, prepared: Any) -> None:
     )
   files.write_json(path, contents)
   chunks.clear(path)
-  logging.info('%s: %.1f s', question.NAME, time.monotonic() - start)
+  logs.stage(question.NAME, time.monotonic() - start)
 
 
 def summarise_answers(

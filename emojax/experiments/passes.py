@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-import tqdm
 
-from emojax import hosts
+from emojax import progress
 from emojax.data import batches
 from emojax.data import pipeline
 from emojax.models import capture
@@ -67,22 +66,16 @@ def over(
         tuple(sites),
     )
 
+  def counts(rows: np.ndarray) -> tuple[int, int]:
+    sizes = [len(ids[i]) for i in rows if i >= 0]
+    return len(sizes), sum(sizes)
+
+  every = np.array([counts(rows) for rows, _ in planned]).sum(axis=0).tolist()
   ahead = _in_threads if lm.mesh.size == 1 else _in_order
-  yield from progress(ahead(compute, dataset), label, len(planned))
-
-
-def progress(
-    items: Iterable[Any], label: str, total: int | None = None
-) -> Iterable[Any]:
-  """A progress bar on the first process's stderr, gone when it is done."""
-  return tqdm.tqdm(
-      items,
-      desc=f'{label:<9}',
-      total=total,
-      leave=False,
-      unit='batch',
-      disable=not hosts.is_first(),
-  )
+  with progress.begun(label, 'texts', *every) as tick:
+    for batch, got in ahead(compute, dataset):
+      yield batch, got
+      tick(*counts(batch.rows))
 
 
 def _in_threads(

@@ -44,13 +44,18 @@ _LEAST = {
 def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   """Runs a sweep with vectors from a file, then its report."""
   if not config.vectors:
-    raise errors.InputError('Give --config.vectors=FILE.')
+    raise errors.InputError(
+        'Give --config.vectors=FILE, the vectors.safetensors of a quickstart.'
+    )
   check(config)
   path = files.locate(config.vectors)
-  _, metadata = build_vectors.read_vectors(path)
+  arrays, metadata = build_vectors.read_vectors(path)
+  # The vectors know what the model has: it may take long to load.
+  check_names(config, metadata['emotions'], arrays['vectors'].shape[1])
   lm = read.load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
   check_model(config, lm, metadata['emotions'])
+  steering.check_directed(arrays['vectors'], config.readout_layers)
   grid = grids.of_config(config, arrays, metadata)
   runs.open_workdir(
       workdir,
@@ -79,16 +84,23 @@ def check(config: ml_collections.ConfigDict) -> None:
     )
 
 
+def check_names(
+    config: ml_collections.ConfigDict, emotions: Sequence[str], num_layers: int
+) -> None:
+  """Refuses directions and layers that are not among these."""
+  grids.check_directions(config, emotions, num_layers)
+  for layer in config.readout_layers:
+    steering.check_layer(layer, num_layers)
+  grids.check_names(config.readout, emotions)
+
+
 def check_model(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
     emotions: Sequence[str],
 ) -> None:
   """Refuses layers, directions or prompts that this model has no room for."""
-  grids.check_directions(config, emotions, lm.config.num_layers)
-  for layer in config.readout_layers:
-    steering.check_layer(layer, lm.config.num_layers)
-  grids.check_names(config.readout, emotions)
+  check_names(config, emotions, lm.config.num_layers)
   for text in (*config.prompts, config.reply_prefix):
     token = lm.tokenizer.control_token_in(text)
     if token is not None:

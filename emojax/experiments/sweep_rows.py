@@ -59,7 +59,7 @@ def run(
     prompts: dict[str, sweep_grid.Prompt],
     index: dict[str, int],
     settings: engine.Settings,
-    tick: Callable[[int], None],
+    tick: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
   """Writes and measures rows.
 

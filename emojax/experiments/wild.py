@@ -72,11 +72,12 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   limits.check(config, _LEAST)
   limits.check_seed(config)
   path = files.locate(config.vectors)
-  _, metadata = build_vectors.read_vectors(path)
+  arrays, metadata = build_vectors.read_vectors(path)
+  layer = metadata['layer'] if config.layer is None else config.layer
+  steering.check_layer(layer, arrays['vectors'].shape[1])
   lm = read_lib.load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
-  layer = metadata['layer'] if config.layer is None else config.layer
-  steering.check_layer(layer, lm.config.num_layers)
+  steering.check_directed(arrays['vectors'], [layer])
   encoded = encode(lm, config.transcripts)
   runs.open_workdir(
       workdir,

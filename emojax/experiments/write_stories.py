@@ -154,7 +154,7 @@ def _texts(
     config: ml_collections.ConfigDict,
     lm: load.LanguageModel,
     asked: Sequence[Asked],
-    tick: Callable[[int], None],
+    tick: Callable[[int, int], None],
 ) -> list[tuple[str, bool]]:
   """Samples completions: the text, and whether the model ended it itself."""
   requests = [

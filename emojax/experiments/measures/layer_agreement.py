@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from emojax import geometry
+from emojax import progress
 from emojax import resampling
 from emojax import stability
 from emojax import statistics
-from emojax.experiments import passes
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import relabelled
 
@@ -48,8 +48,11 @@ def similarity(study: study_lib.Study) -> dict[str, Any]:
       geometry.similarity(
           geometry.pair_cosines(relabelled.vectors(study, labels))
       )
-      for labels in passes.progress(
-          relabelled.labels(study), 'Shuffles', study.config.shuffles
+      for labels in progress.over(
+          relabelled.labels(study),
+          'Shuffles',
+          'shuffles',
+          study.config.shuffles,
       )
   ]
   out = {
@@ -101,8 +104,8 @@ def steadiness(
   few = resamples // _SHARE, splits // _SHARE
   null = [
       [np.nanmean(x, axis=1) for x in measure(labels, *few)]
-      for labels in passes.progress(
-          relabelled.labels(study), 'Topics', study.config.shuffles
+      for labels in progress.over(
+          relabelled.labels(study), 'Topics', 'shuffles', study.config.shuffles
       )
   ]
   shuffled = np.array(null)  # [shuffles, 2, L]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from emojax import progress
 from emojax import resampling
 from emojax import statistics
 from emojax import steering
 from emojax import vectors as vectors_lib
-from emojax.experiments import passes
 from emojax.experiments import study as study_lib
 from emojax.experiments.measures import relabelled
 from emojax.models import lens
@@ -185,7 +185,7 @@ def by_layer(
   for fold in FOLDS:
     random = read(lm, drawn, words, fold)
     rows = []
-    for layer in passes.progress(range(depth), 'Lens'):
+    for layer in progress.over(range(depth), 'Lens', 'layers'):
       found = read(lm, vectors[None, :, layer], words, fold, dealt=True)
       null = read(lm, np.stack([x[:, layer] for x in shuffled]), words, fold)
       rows.append({'layer': layer} | summary(found, null, random, seed))
