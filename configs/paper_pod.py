@@ -1,4 +1,4 @@
-r"""Every experiment of the paper at its size, for a slice of TPUs.
+r"""What those of the paper on large models share: its full size.
 
 A model's own config names it and says how it is cut: paper_gemma3_27b.py.
 """

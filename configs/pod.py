@@ -1,4 +1,4 @@
-r"""The quickstart at the size of the paper, for a slice of TPUs.
+r"""What the configs of large models share: the quickstart at full size.
 
 A model's own config names it and says how it is cut, such as gemma3_27b.py.
 """

@@ -1,4 +1,4 @@
-r"""Steers with vectors that were made before: a grid in one batch.
+r"""Steers with vectors of an earlier run: any grid, in one batch.
 
 Everything in a tuple is crossed with everything else; random directions,
 vectors of shuffled labels, unsteered texts and the opposite of every strength

@@ -13,7 +13,20 @@ import safetensors.numpy
 import tiny_model
 
 from emojax import files
+from emojax import logs
 from emojax import main
+
+
+def artefacts(workdir):
+  """The bytes of a workdir's files by their names, but for its records.
+
+  Those say when and how fast: they differ between runs of the same bytes.
+  """
+  return {
+      path.relative_to(workdir).as_posix(): path.read_bytes()
+      for path in sorted(workdir.rglob('*'))
+      if path.is_file() and path.name not in logs.NAMES
+  }
 
 
 def _tree(folder):

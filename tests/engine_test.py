@@ -179,7 +179,7 @@ def test_a_cache_in_one_piece_gives_the_same_texts_and_readings(
   probe = decoding.Probe(bank[:2], jnp.asarray([1, 3]))
   run = lambda: engine.write(lm, bank, grid(), settings(5, SAMPLED), probe)
   apart = run()
-  monkeypatch.setattr(engine, '_apart', lambda lm: False)
+  monkeypatch.setattr(engine, 'decodes_apart', lambda lm: False)
   whole = run()
   assert [text.tokens for text in whole] == expected[SAMPLED]
   assert [text.tokens for text in apart] == expected[SAMPLED]

@@ -216,7 +216,7 @@ def test_a_model_in_bfloat16_is_refused_as_another_programs(tmp_path):
 
 def test_arrays_that_are_not_there_are_refused(tmp_path):
   _refused(files.read_arrays, tmp_path / 'none', 'no such file')
-  _refused(files.read_arrays, tmp_path, 'no such file')
+  _refused(files.read_arrays, tmp_path, 'a folder; give the path of a file')
 
 
 def test_sha256_is_the_published_one(tmp_path):

@@ -17,6 +17,7 @@ from emojax import buckets
 from emojax import chunks
 from emojax import errors
 from emojax import files
+from emojax import logs
 from emojax.data import stories as stories_lib
 from emojax.experiments import convert
 from emojax.experiments import fit_probes
@@ -71,11 +72,13 @@ def on_disk(fields, environment, tmp_path_factory):
 @pytest.fixture(scope='module')
 def expected(on_disk):
   """The bytes of its files, by their names."""
-  return {
-      path.relative_to(on_disk).as_posix(): path.read_bytes()
-      for path in on_disk.rglob('*')
-      if path.is_file()
-  }
+  return command_line.artefacts(on_disk)
+
+
+def artefacts(store, workdir):
+  """The same of what is in the store, but for the records of the run."""
+  found = store.below(workdir)
+  return {name: x for name, x in found.items() if name not in logs.NAMES}
 
 
 def parts(store, workdir):
@@ -100,7 +103,7 @@ def test_a_run_in_a_bucket_ends_with_the_bytes_of_one_on_a_disk(
     server, fields, environment, expected
 ):
   command_line.finish(fields, 'gs://bucket/runs/whole', environment)
-  assert server[0].below('gs://bucket/runs/whole') == expected
+  assert artefacts(server[0], 'gs://bucket/runs/whole') == expected
   assert any(name.startswith('stories.zarr/c/') for name in expected)
 
 
@@ -133,7 +136,7 @@ def test_a_run_killed_stopped_and_damaged_goes_on_to_the_same_bytes(
   first = len(store.written)
   said = command_line.finish(fields, workdir, environment)
   assert f'{workdir}/{name} is damaged' in said
-  assert store.below(workdir) == expected
+  assert artefacts(store, workdir) == expected
   # What was whole is read and not written again.
   written = store.written[first:]
   assert kept and not {f'runs/a tried one/{name}' for name in kept} & {*written}
@@ -161,7 +164,11 @@ def test_readings_and_probes_come_from_a_bucket_as_from_a_disk(
         tolerance=0.1,
     )
     fit_probes.run(config, out / 'probes')
-    names = ('read/readings.jsonl', 'probes/probes.safetensors')
+    names = (
+        'read/cosines.safetensors',
+        'read/readings.jsonl',
+        'probes/probes.safetensors',
+    )
     return [files.read_bytes(out / name) for name in names]
 
   here = run(on_disk, texts, files.locate(str(tmp_path)))

@@ -21,14 +21,6 @@ def fields(tmp_path_factory):
   return fields | {'batch': 2, 'chunk': 1, 'sweep_chunk': 4, 'sketch': 12}
 
 
-def whole(workdir):
-  return {
-      str(path.relative_to(workdir)): path.read_bytes()
-      for path in sorted(workdir.rglob('*'))
-      if path.is_file()
-  }
-
-
 def chunk_files(workdir):
   return sorted(
       path for path in workdir.glob('*.parts/*/*') if path.name[0] != '.'
@@ -62,7 +54,7 @@ def undisturbed(fields, tmp_path_factory):
 def uninterrupted(request, undisturbed):
   """Settings, and the bytes that must come out."""
   fields, workdir = undisturbed[request.param]
-  return fields, whole(workdir)
+  return fields, command_line.artefacts(workdir)
 
 
 def interrupted(fields, workdir, chunks, sent, delay=0.0):
@@ -108,13 +100,13 @@ def test_runs_killed_at_any_moment_end_with_the_same_bytes(
           path, path.stat().st_mtime_ns
       )
     if status == 0:
-      assert whole(workdir) == expected
+      assert command_line.artefacts(workdir) == expected
       run += 1
     else:
       assert status == -signal.SIGKILL, said
       kills += 1
   command_line.finish(fields, tmp_path / str(run))
-  assert whole(tmp_path / str(run)) == expected
+  assert command_line.artefacts(tmp_path / str(run)) == expected
 
 
 @pytest.mark.parametrize('chunks', [2, 15])  # Of stories, and of the sweep.
@@ -129,7 +121,7 @@ def test_a_run_told_to_stop_saves_says_so_and_goes_on(
   assert 'Traceback' not in said
   assert not any(path.name[0] == '.' for path in workdir.rglob('*'))
   command_line.finish(fields, workdir)
-  assert whole(workdir) == expected
+  assert command_line.artefacts(workdir) == expected
 
 
 @pytest.mark.parametrize('which', [0, -1])  # Rows; rows, or the newest sums.
@@ -146,7 +138,7 @@ def test_a_damaged_chunk_is_found_out_and_computed_again(
   path.write_bytes(data)
   said = command_line.finish(fields, workdir)
   assert f'{path} is damaged' in said
-  assert whole(workdir) == expected
+  assert command_line.artefacts(workdir) == expected
 
 
 def test_other_settings_are_refused_and_the_chunks_are_kept(
@@ -155,12 +147,12 @@ def test_other_settings_are_refused_and_the_chunks_are_kept(
   fields, _ = uninterrupted
   workdir = tmp_path / 'run'
   interrupted(fields, workdir, 2, signal.SIGKILL)
-  before = whole(workdir)
+  before = command_line.artefacts(workdir)
   process = command_line.start(fields | {'start': 31}, workdir)
   said, _ = process.communicate(timeout=300)
   assert process.returncode == 2
   assert 'config.start was 30, is 31' in said.splitlines()[-1]
-  assert whole(workdir) == before
+  assert command_line.artefacts(workdir) == before
 
 
 def test_sums_of_cells_and_a_sketch_make_the_same_vectors(undisturbed):
