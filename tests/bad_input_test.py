@@ -113,6 +113,7 @@ def test_a_workdir_that_cannot_be_made_is_named(command):
         ({'start': -1}, ('config.start=-1', '0 or more')),
         ({'shuffles': 1}, ('config.shuffles=1', '2 or more')),
         ({'random_directions': 4}, ('random_directions=4', '5 or more')),
+        ({'words': 'False'}, ('config.words=False', 'configs/sweep.py')),
         ({'temperature': 'nan'}, ('temperature=nan', '0 or more, and finite')),
         ({'neutral_variance': 1.0}, ('neutral_variance=1.0', 'below 1')),
         ({'clusters': 5}, ('config.clusters=5', 'must be 2 to 4')),

@@ -153,7 +153,7 @@ def test_a_run_that_was_killed_goes_on_with_the_next_chunk(
     ('fields', 'message'),
     [
         ({'behaviours': ('fly',)}, "config.behaviours has 'fly': must be"),
-        ({'directions': ('cross',)}, "direction is called 'cross': must be"),
+        ({'directions': ('cross',)}, "direction is called 'cross'; it must be"),
         ({'strengths': (0.0,)}, 'config.strengths=.0.0,.: give distinct'),
         ({'positions': ('reply',)}, "Positions 'reply': must be one of"),
         ({'samples': 0}, 'config.samples=0: must be 1 or more'),
@@ -222,7 +222,7 @@ def test_the_rate_of_a_model_that_cheats_so_often_is_recovered():
   config.impossible_code.twins = False
   config.directions, config.samples = ('desperate',), 3
   rate = lambda row: {'emotion': 0.8, 'opposite': 0.1}.get(row.kind, 0.3)
-  arrays = {'shuffled': np.zeros((20, 1, 1))}
+  arrays = {'vectors': np.ones((1, 4, 1)), 'shuffled': np.zeros((20, 1, 1))}
   metadata = {'emotions': ['desperate'], 'layer': 3}
   grid = grids.of_config(config, arrays, metadata)
   scenarios = {s.id: s for s in impossible_code.prepare(config)}

@@ -5,6 +5,7 @@ import time
 from absl import logging
 import ml_collections
 
+from emojax import errors
 from emojax import files
 from emojax import hosts
 from emojax import logs
@@ -36,6 +37,11 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 
   # Whatever is wrong with the input is found before anything is written.
   sweep.check(config)
+  if not config.words:
+    raise errors.InputError(
+        'config.words=False: a quickstart tells what steering does to emotion'
+        ' words; leave it True, or sweep without them by configs/sweep.py.'
+    )
   texts = stories_lib.load_texts(inputs_lib.path_of(config.chats))
   inputs = inputs_lib.load_inputs(config)
   lm, stories, dialogues = inputs.lm, inputs.stories, inputs.dialogues
