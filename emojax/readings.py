@@ -1,5 +1,7 @@
 """Readings: how far each token points along each emotion vector."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -33,3 +35,30 @@ def standardised(
     [..., E].
   """
   return (cosine - mean) / np.maximum(deviation, 1e-12)
+
+
+def scores(
+    cosine: np.ndarray,
+    response: int,
+    baselines: Mapping[str, np.ndarray],
+    layer: int,
+) -> np.ndarray:
+  """Standardises a chat; the token before the reply has its own baseline.
+
+  Args:
+    cosine: [T, E] at one layer.
+    response: index of the last template token before the reply.
+    baselines: [E, L] each: the mean and the standard deviation over neutral
+      dialogues of `neutral_cosine` and of `neutral_response`.
+    layer: which of L.
+
+  Returns:
+    [T, E].
+  """
+
+  def of(name: str) -> list[np.ndarray]:
+    return [baselines[f'{name}_{x}'][:, layer] for x in ('mean', 'std')]
+
+  out = standardised(cosine, *of('neutral_cosine'))
+  out[response] = standardised(cosine[response], *of('neutral_response'))
+  return out

@@ -107,17 +107,9 @@ def chosen(config: ml_collections.ConfigDict) -> dict[str, ModuleType]:
   Raises:
     InputError: there is no such behaviour.
   """
-  names = tuple(config.behaviours) or BEHAVIOURS
-  for name in names:
-    if name not in BEHAVIOURS:
-      raise errors.InputError(
-          f'config.behaviours has {name!r}: must be some of'
-          f' {", ".join(BEHAVIOURS)}.'
-      )
   return {
       name: importlib.import_module(f'emojax.experiments.behaviours.{name}')
-      for name in BEHAVIOURS
-      if name in names
+      for name in limits.chosen(config, 'behaviours', BEHAVIOURS)
   }
 
 

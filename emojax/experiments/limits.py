@@ -1,6 +1,6 @@
-"""What numbers of a config can be, whichever experiment it is of."""
+"""What settings of a config can be, whichever experiment it is of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import math
 
 import ml_collections
@@ -49,3 +49,19 @@ def check_sampling(config: ml_collections.ConfigDict) -> None:
     raise errors.InputError(
         f'config.top_p={config.top_p}: must be above 0, and 1 or less.'
     )
+
+
+def chosen(
+    config: ml_collections.ConfigDict, field: str, known: Sequence[str]
+) -> list[str]:
+  """Returns the names that `config[field]` lists, all if none, in their order.
+
+  Raises:
+    InputError: one is not known.
+  """
+  for name in config[field]:
+    if name not in known:
+      raise errors.InputError(
+          f'config.{field} has {name!r}: must be some of {", ".join(known)}.'
+      )
+  return [name for name in known if name in (config[field] or known)]

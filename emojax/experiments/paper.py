@@ -19,7 +19,6 @@ from absl import logging
 import ml_collections
 
 from emojax import chunks
-from emojax import errors
 from emojax import files
 from emojax import hosts
 from emojax import logs
@@ -82,17 +81,9 @@ def chosen(config: ml_collections.ConfigDict) -> dict[str, ModuleType]:
   Raises:
     InputError: there is no such question.
   """
-  names = tuple(config.questions) or QUESTIONS
-  for name in names:
-    if name not in QUESTIONS:
-      raise errors.InputError(
-          f'config.questions has {name!r}: must be some of'
-          f' {", ".join(QUESTIONS)}.'
-      )
   return {
       name: importlib.import_module(f'emojax.experiments.questions.{name}')
-      for name in QUESTIONS
-      if name in names
+      for name in limits.chosen(config, 'questions', QUESTIONS)
   }
 
 

@@ -149,17 +149,11 @@ def write(
     ids = [source.chat.ids for source in sources]
     token_cosines.write(path, lm, vectors, ids, batch_size, only)
   arrays, metadata = vectors
-  base = {
-      name: [arrays[f'neutral_{name}_{x}'][:, layer] for x in ('mean', 'std')]
-      for name in ('cosine', 'response')
-  }
   with growing.file(workdir / NAME) as file:
     for source, cosine in zip(
         sources, token_cosines.each(path, layer), strict=True
     ):
-      score = readings.standardised(cosine, *base['cosine'])
-      at = source.chat.response
-      score[at] = readings.standardised(cosine[at], *base['response'])
+      score = readings.scores(cosine, source.chat.response, arrays, layer)
       row = _row(source, cosine, score, metadata['emotions'], layer)
       line = json.dumps(row, ensure_ascii=False, allow_nan=False)
       file.write(line.encode() + b'\n')

@@ -54,18 +54,12 @@ def reader(
   """
   unit = sharding.replicate(lm.mesh, vectors_lib.unit(arrays['vectors']))
   layer = metadata['layer']
-  base = {
-      name: [arrays[f'neutral_{name}_{x}'][:, layer] for x in ('mean', 'std')]
-      for name in ('cosine', 'response')
-  }
 
   def read(messages: Sequence[dict[str, str]]) -> Reading:
     """Reads messages; InputError if the template refuses them."""
     chat = chats.encode_chat(lm.tokenizer, replies.arranged(lm, messages))
     cosine = _cosines(lm, unit, chat.ids, layer)
-    score = readings.standardised(cosine, *base['cosine'])
-    at = chat.response
-    score[at] = readings.standardised(cosine[at], *base['response'])
+    score = readings.scores(cosine, chat.response, arrays, layer)
     return Reading(chat, cosine, score)
 
   return read
