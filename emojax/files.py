@@ -21,6 +21,7 @@ import safetensors.numpy
 from emojax import buckets
 from emojax import errors
 from emojax import json_lines
+from emojax import whole
 
 Path = epath.Path
 
@@ -151,19 +152,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
   if buckets.holds(path):
     buckets.write(path, data)
     return
-  path = Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-  try:
-    with os.fdopen(handle, 'wb') as file:
-      file.write(data)
-      file.flush()
-      os.fsync(file.fileno())
-    os.chmod(name, 0o644)  # mkstemp's 0600 would lock colleagues out.
-    os.replace(name, path)
-  except BaseException:
-    os.unlink(name)
-    raise
+  with whole.replacing(path) as file:
+    file.write(data)
 
 
 def write_text(path: str | Path, text: str) -> None:

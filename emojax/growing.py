@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 import contextlib
 import json
-import os
 import tempfile
 from typing import Any, BinaryIO
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from emojax import buckets
 from emojax import files
+from emojax import whole
 
 _TYPES = {'float32': 'F32', 'int32': 'I32'}
 
@@ -21,27 +21,14 @@ def file(path: files.Path) -> Iterator[BinaryIO]:
 
   Its name is temporary until then; for a bucket it is on this machine.
   """
-  with contextlib.ExitStack() as stack:
-    if buckets.holds(path):
-      folder = stack.enter_context(tempfile.TemporaryDirectory())
-    else:
-      folder = path.parent
-      folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f'.{path.name}.')
-    try:
-      with os.fdopen(handle, 'w+b') as growing:
-        yield growing
-        growing.flush()
-        os.fsync(growing.fileno())
-      if buckets.holds(path):
-        files.write_bytes(path, files.read_bytes(name))
-        os.unlink(name)
-      else:
-        os.chmod(name, 0o644)  # mkstemp's 0600 would lock colleagues out.
-        os.replace(name, path)
-    except BaseException:
-      os.unlink(name)
-      raise
+  if not buckets.holds(path):
+    with whole.replacing(path) as growing:
+      yield growing
+    return
+  with tempfile.TemporaryFile() as growing:
+    yield growing
+    growing.seek(0)
+    files.write_bytes(path, growing.read())
 
 
 def begin_arrays(
@@ -69,8 +56,8 @@ def begin_arrays(
   for key, x in arrays.items():
     begin, end = end, end + x.nbytes
     header[key] = _entry(x.dtype.name, x.shape, begin, end)
-  whole = end + 4 * int(np.prod(shape))
-  header[name] = _entry('float32', shape, end, whole)
+  last = end + 4 * int(np.prod(shape))
+  header[name] = _entry('float32', shape, end, last)
   data = json.dumps(header).encode()
   data += b' ' * (-len(data) % 8)  # Arrays begin at a multiple of 8.
   growing.write(len(data).to_bytes(8, 'little') + data)

@@ -2,6 +2,7 @@
 
 import functools
 
+import compiling
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -229,22 +230,6 @@ def test_strength_zero_changes_nothing(lm, bank):
     assert got[::2] == got[1::2]
 
 
-def compiles(run):
-  """How many programs are compiled meanwhile."""
-  count = 0
-
-  def listen(event, duration, **kwargs):
-    nonlocal count
-    count += event == '/jax/core/compile/backend_compile_duration'
-
-  jax.monitoring.register_event_duration_secs_listener(listen)
-  try:
-    run()
-  finally:
-    jax.monitoring.unregister_event_duration_listener(listen)
-  return count
-
-
 def test_another_layer_strength_rule_or_key_is_no_other_program(lm, bank):
   rows = lambda strength, layer, rule, seed: [
       request(i + seed, PROMPTS[0], (i % 4, strength, [layer], rule))
@@ -253,8 +238,8 @@ def test_another_layer_strength_rule_or_key_is_no_other_program(lm, bank):
   write(lm, bank, rows(0.5, 1, 'all', 0), 2)
   for given in ((0.1, 0, 'all', 5), (-3.0, 3, 'span:0:30', 9)):
     again = functools.partial(write, lm, bank, rows(*given))
-    assert compiles(lambda again=again: again(2)) == 0
-  assert compiles(lambda: again(3)) > 0
+    assert compiling.compiles(lambda again=again: again(2)) == 0
+  assert compiling.compiles(lambda: again(3)) > 0
 
 
 def test_readings_while_writing_equal_those_of_the_finished_text(lm, bank):

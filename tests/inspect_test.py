@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+import compiling
 from inspect_ai import eval as inspect_eval
 from inspect_ai import log as inspect_log
 from inspect_ai import model as inspect_models
@@ -646,22 +647,6 @@ def run_task(task, model, folder, **given):
   return log
 
 
-def compiles(run):
-  """How many programs are compiled meanwhile."""
-  count = 0
-
-  def listen(event, duration, **kwargs):
-    nonlocal count
-    count += event == '/jax/core/compile/backend_compile_duration'
-
-  jax.monitoring.register_event_duration_secs_listener(listen)
-  try:
-    run()
-  finally:
-    jax.monitoring.unregister_event_duration_listener(listen)
-  return count
-
-
 def test_a_task_that_is_not_ours_runs_and_its_log_can_be_read(folder):
   model = steered(folder, emotion='happy', strength=0.5)
   model.api._batcher._quiet = 2.0  # However busy the machine is.
@@ -679,7 +664,7 @@ def test_a_task_that_is_not_ours_runs_and_its_log_can_be_read(folder):
   again = inspect_log.read_eval_log(run().location)
   said = lambda log: {s.id: s.output.completion for s in log.samples}
   assert said(again) == said(read)
-  assert compiles(run) == 0
+  assert compiling.compiles(run) == 0
 
 
 def planted(replies):
