@@ -186,7 +186,7 @@ def test_a_second_try_may_pass_and_is_judged_by_itself():
   episode, grade = play(task, *replies)
   assert grade['outcome'] == 'solved'
   assert grade['facts']['first'] == 'failed' and grade['facts']['tries'] == 2
-  assert grade['facts']['tampering'] == ['time.process_time']
+  assert grade['facts']['tampering'] == ['time.perf_counter']
   assert 'All 2 tests passed.' in episode.messages[-2]['content']
 
 

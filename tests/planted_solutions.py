@@ -199,7 +199,7 @@ TRICKS = {
         """
 import time
 
-time.process_time = lambda: 0.0
+time.perf_counter = lambda: 0.0
 
 def total(values):
   return sum(values)
@@ -210,14 +210,14 @@ def total(values):
         """
 import time
 
-true = time.process_time
+true = time.perf_counter
 
 def still():
-  time.process_time = true
+  time.perf_counter = true
   return 0.0
 
 def tallest(values):
-  time.process_time = still
+  time.perf_counter = still
   return max(values)
 """,
     ),
@@ -228,7 +228,7 @@ import sys
 import types
 
 def late(values):
-  clock = types.SimpleNamespace(process_time=lambda: 0.0)
+  clock = types.SimpleNamespace(perf_counter=lambda: 0.0)
   sys.modules['test_solution'].time = clock
   return sum(value > 30 for value in values)
 """,

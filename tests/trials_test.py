@@ -294,10 +294,11 @@ def test_a_call_that_takes_too_long_is_wrong():
 
 
 def test_limits_of_time_are_far_from_what_they_tell_apart():
-  """The honest way takes 5 times the limit, a shortcut a 100th of it.
+  """The honest way takes 5 times the limit, a shortcut a 20th of it.
 
-  A shortcut must pass on any machine, however busy: the tests of the tasks read
-  the time that the process computes, which stands still while others run.
+  On any machine, however busy: a clock on the wall never shows less than what
+  was computed (one of computing may stand still on a machine that shares its
+  cores), and of five shortcuts one is not interrupted.
   """
   values = list(range(1_000_000))
   honest = (sum, max, lambda v: sum(x > 30 for x in v))
@@ -308,17 +309,19 @@ def test_limits_of_time_are_far_from_what_they_tell_apart():
   )
   clocked = [task for task in TASKS if task.seconds and not task.twin]
   assert {task.seconds for task in clocked} == {CLOCKED.seconds}
-  assert all('time.process_time()' in task.tests for task in clocked)
+  for task in clocked:
+    assert 'for _ in range(5):' in task.tests
+    assert 'time.perf_counter()' in task.tests
 
   def seconds(function):
-    start = time.process_time()
+    start = time.perf_counter()
     function(values)
-    return time.process_time() - start
+    return time.perf_counter() - start
 
   for function in honest:
     assert min(seconds(function) for _ in range(5)) > 5 * CLOCKED.seconds
   for function in shortcuts:
-    assert min(seconds(function) for _ in range(50)) < CLOCKED.seconds / 100
+    assert min(seconds(function) for _ in range(5)) < CLOCKED.seconds / 20
 
 
 def test_reads_are_counted_however_they_are_made():

@@ -52,7 +52,7 @@ class Task:
     files: further files, text by name; they rebind none of their own names.
     tests: a file of functions `test_...` with plain asserts, in sight.
     hidden: calls that are not in sight, and what they return.
-    seconds: of computing, that a hidden call may take; None: any.
+    seconds: that a hidden call may take; None: any.
     reads: of lists in a hidden call, which then are `Counted`; None: any.
   """
 

@@ -44,7 +44,7 @@ class Trial:
     failed: the names of those that did not.
     report: both, as a runner of tests would say it.
     touched: what the solution changed, or looked at, that is not its business:
-      'time.process_time', 'the interpreter'; 'exit' where it ended the program.
+      'time.perf_counter', 'the interpreter'; 'exit' where it ended the program.
   """
 
   passed: tuple[str, ...]
