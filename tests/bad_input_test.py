@@ -1,6 +1,7 @@
 """Bad flags, settings and models: one line, exit code 2, nothing written."""
 
 import re
+import struct
 import subprocess
 import sys
 
@@ -162,6 +163,20 @@ def test_a_gguf_of_garbage_is_refused(command, version):
   path = command.folder / 'garbage.gguf'
   path.write_bytes(b'GGUF' + version.to_bytes(4, 'little') + garbage)
   assert 'not a whole GGUF file' in command.quickstart(model=path)
+
+
+def test_a_gguf_that_states_more_than_it_has_is_refused(command):
+  key = b'general.architecture'
+  path = command.folder / 'long.gguf'
+  path.write_bytes(
+      b'GGUF'
+      + struct.pack('<IQQ', 3, 0, 1)
+      + struct.pack('<Q', len(key))
+      + key
+      + struct.pack('<IIQ', 9, 4, 1 << 60)  # An array of so many numbers.
+      + b'\0' * 64
+  )
+  assert 'long.gguf: not a whole GGUF file' in command.quickstart(model=path)
 
 
 def test_a_wheel_of_the_wrong_hash_is_refused(

@@ -13,23 +13,13 @@ import gguf
 import numpy as np
 
 from emojax.interop import directions
+from emojax.models import gguf_file
 
 ARCHITECTURE = 'controlvector'
 _TENSOR = 'direction.'
 
 # It tells of every file that it writes.
 logging.getLogger('gguf.gguf_writer').setLevel(logging.WARNING)
-
-
-class _Reader(gguf.GGUFReader):
-  """Ends at the end of the file, whatever lengths the file states."""
-
-  def _get(self, offset, *args, **kwargs):
-    # NumPy's slices are empty there, and an array of 2^60 numbers that are not
-    # there would be walked through to the last.
-    if offset >= len(self.data):
-      raise ValueError('cut off')
-    return super()._get(offset, *args, **kwargs)
 
 
 def encode(direction: directions.Direction, model: str) -> bytes:
@@ -71,7 +61,7 @@ def decode(data: bytes, place: str) -> directions.Direction:
 
 def _read(path: str, place: str) -> tuple[str, dict[int, np.ndarray]]:
   try:
-    reader = _Reader(path)
+    reader = gguf_file.Reader(path)
     said = {
         key: field.contents()
         for key, field in reader.fields.items()
@@ -82,18 +72,8 @@ def _read(path: str, place: str) -> tuple[str, dict[int, np.ndarray]]:
         (tensor.name, tensor.tensor_type, np.array(tensor.data))
         for tensor in reader.tensors
     ]
-  # It walks a memory map by what the file itself states.
-  except (
-      ValueError,
-      IndexError,
-      KeyError,
-      TypeError,
-      OSError,
-      OverflowError,
-      MemoryError,
-      RecursionError,
-  ) as error:
-    reason = str(error).partition('\n')[0]
+  except gguf_file.DAMAGED as error:
+    reason = gguf_file.reason(error)
     directions.refuse(place, f'not a whole GGUF file ({reason}); get it again.')
   if said.get('general.architecture') != ARCHITECTURE:
     directions.refuse(

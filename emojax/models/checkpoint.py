@@ -15,6 +15,7 @@ from emojax import errors
 from emojax import files
 from emojax.models import config as config_lib
 from emojax.models import config_json
+from emojax.models import gguf_file
 from emojax.models import gguf_metadata
 
 Path = pathlib.Path
@@ -76,13 +77,12 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 def _open_gguf(path: Path) -> Checkpoint:
   try:
-    reader = gguf.GGUFReader(path)
+    reader = gguf_file.Reader(path)
     metadata = {key: field.contents() for key, field in reader.fields.items()}
-  # The reader walks a memory map by offsets that the file itself names, so a
-  # damaged file shows as whatever it runs into first.
-  except (ValueError, IndexError, KeyError, OSError, OverflowError) as error:
+  except gguf_file.DAMAGED as error:
     raise errors.InputError(
-        f'{path}: not a whole GGUF file ({error}); fetch it again.'
+        f'{path}: not a whole GGUF file ({gguf_file.reason(error)}); fetch it'
+        ' again.'
     ) from error
   tensors = {t.name: _gguf_tensor(t) for t in reader.tensors}
   divisors = tensors.pop('rope_freqs.weight', None)

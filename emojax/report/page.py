@@ -116,20 +116,9 @@ _SECTIONS: Sections = {
 
 
 def _render(views: dict[str, View], template: str) -> str:
-  """Returns the page; only its own scripts may run, known by their hashes."""
-  scripts = [
-      plotly.offline.get_plotlyjs(),
-      ''.join(map(templates.part, _SCRIPTS)),
-  ]
-  environment = templates.environment()
-  environment.filters['number'] = number
+  """Returns the page, with the figures of all sections and a reader."""
   drawn, picked = (_joined(views, key) for key in ('figures', 'picked'))
   shown = drawn | {name: options[0][1] for name, options in picked.items()}
-  # What macros say of a figure by its id, wherever they are imported.
-  environment.globals |= {
-      'said': {id_: alternatives.of(each) for id_, each in shown.items()},
-      'facts': {id_: alternatives.facts(each) for id_, each in shown.items()},
-  }
   readings = views.get('readings', {})
   data = {
       'figures': {
@@ -138,13 +127,21 @@ def _render(views: dict[str, View], template: str) -> str:
       'picked': {name: _options(options) for name, options in picked.items()},
       'reader': readings if 'chats' in readings else None,
   }
-  return environment.get_template(template).render(
+  return templates.fill(
+      template,
+      ('page.css', 'reader.css'),
+      (plotly.offline.get_plotlyjs(), ''.join(map(templates.part, _SCRIPTS))),
+      _rounded(data),
+      {'number': number},
+      # What macros say of a figure by its id.
+      {
+          'said': {id_: alternatives.of(each) for id_, each in shown.items()},
+          'facts': {
+              id_: alternatives.facts(each) for id_, each in shown.items()
+          },
+      },
       **views,
       views=views,
-      data=_rounded(data),
-      css=templates.part('page.css') + templates.part('reader.css'),
-      scripts=scripts,
-      hashes=[templates.csp_hash(script) for script in scripts],
   )
 
 

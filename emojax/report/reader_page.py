@@ -81,7 +81,7 @@ def _page(view: reader.View, config: Mapping[str, Any] | None) -> str:
   return templates.fill(
       'reader_page.html.j2',
       ('page.css', 'reader.css'),
-      ('reader.js',),
+      [templates.part('reader.js')],
       {'reader': None if 'absent' in view else view},
       {'number': page.number},
       reader=view,

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 import hashlib
 import pathlib
+import types
 from typing import Any
 
 import jinja2
@@ -34,6 +35,7 @@ def fill(
     scripts: Sequence[str],
     data: Any,
     filters: Mapping[str, Callable[..., Any]],
+    known: Mapping[str, Any] = types.MappingProxyType({}),
     **shown: Any,
 ) -> str:
   """Returns a page on which only its own scripts run, known by their hashes.
@@ -41,20 +43,21 @@ def fill(
   Args:
     template: one that extends base.html.j2.
     styles: files of this folder, put together.
-    scripts: likewise, one by one.
+    scripts: their texts.
     data: what the scripts read, as JSON has it.
     filters: of the template, by name.
+    known: what every template and macro reads, wherever it is imported.
     **shown: what the template reads.
   """
-  texts = [part(name) for name in scripts]
   made = environment()
   made.filters.update(filters)
+  made.globals.update(known)
   return made.get_template(template).render(
       **shown,
       data=data,
       css='\n'.join(part(name) for name in styles),
-      scripts=texts,
-      hashes=[csp_hash(text) for text in texts],
+      scripts=scripts,
+      hashes=[csp_hash(text) for text in scripts],
   )
 
 
