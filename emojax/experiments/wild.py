@@ -75,10 +75,11 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
   arrays, metadata = build_vectors.read_vectors(path)
   layer = metadata['layer'] if config.layer is None else config.layer
   steering.check_layer(layer, arrays['vectors'].shape[1])
+  transcripts = load_transcripts(config.transcripts)
   lm = read_lib.load_model(config, metadata)
   arrays, metadata = build_vectors.read_vectors(path, lm)
   steering.check_directed(arrays['vectors'], [layer])
-  encoded = encode(lm, config.transcripts)
+  encoded = encode(lm, transcripts)
   runs.open_workdir(
       workdir,
       config.to_dict(),
@@ -127,33 +128,50 @@ class Encoded:
   left_out: dict[str, str]
 
 
-def encode(lm: load.LanguageModel, source: str) -> Encoded:
+def load_transcripts(source: str) -> list[transcripts_lib.Transcript]:
+  """Reads a file, or a folder of files, and names places within the folder.
+
+  So that the same chats give the same answer anywhere.
+
+  Raises:
+    InputError: a malformed line, or there is none.
+  """
+  path = stories_lib.location(inputs.path_of(source), 'chats')
+  folder = path.parent if files.exists(path) else path
+  found = [
+      dataclasses.replace(one, place=one.place.removeprefix(f'{folder}/'))
+      for one in transcripts_lib.load_transcripts(path)
+  ]
+  if not found:
+    raise errors.InputError(f'{path}: there is no transcript.')
+  return found
+
+
+def encode(
+    lm: load.LanguageModel, transcripts: Sequence[transcripts_lib.Transcript]
+) -> Encoded:
   """Tokenises transcripts; one that the model cannot read is left out.
 
   Of thousands of transcripts by others some are too long, or spell out a
   control token: that is no reason to read none.
 
   Raises:
-    InputError: a malformed line, or none can be read.
+    InputError: none can be read.
   """
   kept, encoded, left_out = [], [], {}
-  path = stories_lib.location(inputs.path_of(source), 'chats')
-  folder = path.parent if files.exists(path) else path
-  for one in transcripts_lib.load_transcripts(path):
-    # Within the folder, so that the same chats give the same answer anywhere.
-    place = one.place.removeprefix(f'{folder}/')
+  for one in transcripts:
     try:
-      encoded.append(encode_lib.chat(lm, one.text.messages, place))
+      encoded.append(encode_lib.chat(lm, one.text.messages, one.place))
     except errors.InputError as error:
-      left_out[place] = str(error)
+      left_out[one.place] = str(error)
     else:
-      kept.append(dataclasses.replace(one, place=place))
+      kept.append(one)
   for reason in list(left_out.values())[:3]:
     logging.warning('left out: %s', reason)
   if not kept:
     raise errors.InputError(
-        f'{path}: no transcript can be read by {lm.uri}; the first:'
-        f' {next(iter(left_out.values()), "there is none.")}'
+        f'config.transcripts: of {len(transcripts)} {lm.uri} can read none; the'
+        f' first: {next(iter(left_out.values()))}'
     )
   return Encoded(kept, encoded, left_out)
 

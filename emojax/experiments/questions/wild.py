@@ -18,7 +18,7 @@ def prepare(config, lm: load.LanguageModel, emotions: Sequence[str]):
   """Returns the transcripts, tokenised."""
   del emotions
   limits.check(config, {'window': 1, 'top': 1}, NAME)
-  return wild.encode(lm, config[NAME].transcripts)
+  return wild.encode(lm, wild.load_transcripts(config[NAME].transcripts))
 
 
 def run(study: study_lib.Study, prepared: wild.Encoded) -> dict[str, Any]:
