@@ -38,8 +38,8 @@ SMALL_SWEEP = {
     'random_directions': 5,
     'shuffled_directions': 2,
     'new_tokens': 6,
-    'sweep_batch': 16,
-    'sweep_chunk': 48,
+    'sweep_batch': 64,
+    'sweep_chunk': 64,
     'prompts': "('How do you feel?', 'Is all well at home?')",
 }
 SMALL_PAPER = {
@@ -177,8 +177,6 @@ class Checkout:
         'HOME': str(self.folder),
         'PATH': f'{self.folder}/.venv/bin:{os.environ["PATH"]}',
         'PYTHONPATH': f'{ROOT}:{ROOT / "tests"}',
-        # What is compiled runs for a moment: of the compiler's work, little.
-        'XLA_FLAGS': '--xla_backend_optimization_level=0',
     }
 
   def fields(self, config):

@@ -217,8 +217,9 @@ def settings(folder: pathlib.Path) -> dict[str, object]:
       'random_directions': 5,
       'shuffled_directions': 2,
       'new_tokens': 6,
-      'sweep_batch': 16,
-      'sweep_chunk': 24,
+      # All rows at once: texts that wait are one more program of everything.
+      'sweep_batch': 64,
+      'sweep_chunk': 64,
   }
 
 
