@@ -106,6 +106,11 @@ def name_of(words):
 FORM = [words for words in COMMANDS if form_of(words)]
 TOLD = [words for words in COMMANDS if elsewhere_of(words)]
 RUN = [words for words in COMMANDS if words not in FORM + TOLD]
+# By the config that is planned: what has a line.
+PLANNED = {
+    'gemma3_27b': ('capture', 'probe fit', 'prefill', 'decode', 'chip-hours'),
+    'paper_gemma3_27b': ('capture', 'prefill', 'decode', 'chip-hours'),
+}
 
 
 @pytest.fixture(scope='module')
@@ -207,7 +212,10 @@ def test_a_command_runs(checkout, words):
     planted_solutions.isolated()
   if words[:3] == ('python', '-m', 'launch.plan'):
     small_commands.need_compiler()
-  checkout.make(words)
+  said = checkout.make(words).stdout
+  if words[:3] == ('python', '-m', 'launch.plan'):
+    for name in PLANNED[small_commands.config_of(words)]:
+      assert name in said
 
 
 @pytest.mark.parametrize(
@@ -231,7 +239,7 @@ def test_a_command_that_needs_more_is_run_by_its_own_test(words):
   file, name = elsewhere_of(words)
   tree = ast.parse((ROOT / 'tests' / f'{file}.py').read_text(encoding='utf-8'))
   (test,) = [n for n in tree.body if getattr(n, 'name', '') == name]
-  config = pathlib.Path(small_commands.flags_of(words)['config']).stem
+  config = small_commands.config_of(words)
   # It may start the run by a fixture or a function of its file.
   assert config in ast.unparse(tree) and test
 

@@ -231,7 +231,8 @@ def test_no_daemon_outlives_a_run(parent_s, status):
 OURS = """
 import signal, sys
 from emojax.sandbox import isolation
-signal.signal(signal.SIGINT, signal.default_int_handler)  # If in the background.
+# What a shell starts in the background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 become = 'import os, sys; os.execv(sys.executable, [sys.executable, "-c", *{}])'
 sleep = 'import time; time.sleep(60)'
 program = become.format('[sys.argv[1], sys.argv[2] + sys.argv[3]]')

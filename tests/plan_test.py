@@ -327,15 +327,13 @@ def _sized(tmp_path, **facts):
 
 
 @needs_compiler
-def test_the_command_says_what_fits_and_exits_with_three_if_it_does_not(
+def test_the_command_exits_with_three_and_says_what_fits_if_a_run_does_not(
     tmp_path,
 ):
-  """The large one's weights: of 14 GiB a chip on 2 x 2, of 7 GiB on 2 x 4."""
-  sized = _sized(tmp_path, num_hidden_layers=2)
-  small = _run(*sized, '--topology=v5e:2x2', '--config.mesh.fsdp=1')
-  assert small.returncode == 0, small.stderr
-  for name in ('capture', 'probe fit', 'prefill', 'decode', 'chip-hours'):
-    assert name in small.stdout
+  """Weights: of 14 GiB a chip on 2 x 2, of 7 GiB on 2 x 4.
+
+  What it says of a run that fits is looked at in docs_test.py.
+  """
   large = _sized(
       tmp_path, num_hidden_layers=40, hidden_size=1024,
       intermediate_size=250_000,

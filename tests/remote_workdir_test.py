@@ -51,12 +51,15 @@ def environment(server):
 
 @pytest.fixture(scope='module')
 def fields(tmp_path_factory):
-  """Short chunks: 6 of stories, 4 of dialogues, 7 of the sweep."""
+  """Short chunks: 6 of stories, 4 of dialogues, 6 of the sweep."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
   return fields | {
       'batch': 2,
       'chunk': 1,
-      'sweep_chunk': 7,
+      'prompts': ('How do you feel?',),
+      'strengths': (0.4,),
+      'sweep_batch': 2,
+      'sweep_chunk': 2,
       'keep_layers': (0, 2),
   }
 

@@ -18,7 +18,9 @@ KILLS = 10  # Of each unit.
 def fields(tmp_path_factory):
   """Many short chunks: 8 of stories, 4 of dialogues, 12 of the sweep."""
   fields = tiny_model.settings(tmp_path_factory.mktemp('tiny'))
-  return fields | {'batch': 2, 'chunk': 1, 'sweep_chunk': 4, 'sketch': 12}
+  fields |= {'batch': 2, 'chunk': 1, 'sketch': 12}
+  fields |= {'prompts': ('How do you feel?',), 'strengths': (0.4,)}
+  return fields | {'sweep_batch': 1, 'sweep_chunk': 1}
 
 
 def chunk_files(workdir):

@@ -103,6 +103,11 @@ def flags_of(words):
   return {name: value for name, _, value in flags}
 
 
+def config_of(words):
+  """The name of the config that a command runs."""
+  return pathlib.Path(flags_of(words)['config']).stem
+
+
 def workdir_of(words):
   if words[:2] == ('bash', 'launch/quickstart.sh'):
     return 'runs/quickstart'
@@ -212,6 +217,7 @@ class Checkout:
     self.make_inputs(words)
     if words not in self.done:
       self.done[words] = self.run(small(self, words), COMMANDS[words].exports)
+    return self.done[words]
 
   def run_python(self, block):
     """Runs a block of Python, after the commands that make what it reads."""
@@ -279,8 +285,7 @@ def small(checkout, words):
 
 
 def small_run(checkout, words):
-  given = flags_of(words)
-  name = pathlib.Path(given['config']).stem
+  given, name = flags_of(words), config_of(words)
   fields = {f'config.{k}': v for k, v in checkout.fields(name).items()}
   # What stands there stays, unless no tiny model can have it.
   for flag in fields.keys() & given.keys():
@@ -303,7 +308,7 @@ def small_run(checkout, words):
 
 
 def small_plan(checkout, words):
-  name = pathlib.Path(flags_of(words)['config']).stem
+  name = config_of(words)
   size = checkout.folder / 'size.json'
   size.write_text(json.dumps(plan_test.SMALL | {'num_hidden_layers': 2}))
   config = tiny_model.config(name)

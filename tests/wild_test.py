@@ -67,9 +67,7 @@ def folder(tmp_path_factory):
   model = tiny_model.write(folder / 'model')
   tiny_model.write_rows(folder / 'chats.jsonl', list(ROWS))
   lm = load.load(str(model), 'float32')
-  encoded = wild.encode(
-      lm, wild.load_transcripts(str(folder / 'chats.jsonl'))
-  )
+  encoded = wild.encode(lm, wild.load_transcripts(str(folder / 'chats.jsonl')))
   every = [streams(lm, chat) for chat in encoded.chats]
   stream = every[READ.index(PLANTED)]
   vectors = np.random.default_rng(0).standard_normal((E, L, tiny_model.WIDTH))
