@@ -21,6 +21,7 @@ from emojax import files
 from emojax.models import converted
 from emojax.models import sharding
 
+OPTIMISED = True  # See conftest.
 AXES = {
     'embedding': ('V', 'D'),
     'layers': {'w': ('L', 'D', 'K', 'H'), 'scale': ('L', 'D')},

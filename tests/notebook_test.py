@@ -22,7 +22,7 @@ from emojax.report import figures
 from emojax.report import notebook as views
 from emojax.report import page
 
-REAL_WEIGHTS = True  # See conftest.
+OPTIMISED = True  # See conftest.
 PATH = tiny_model.ROOT / 'launch' / 'colab.ipynb'
 FIGURE = 'application/vnd.plotly.v1+json'
 SECONDS = 600  # A cell; all of them together take about 90 on 2 cores.

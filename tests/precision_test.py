@@ -11,7 +11,7 @@ from emojax.experiments import capture_stories
 from emojax.experiments import chunked
 from emojax.models import load
 
-REAL_WEIGHTS = True  # See conftest.
+OPTIMISED = True  # See conftest.
 ROOT = pathlib.Path(__file__).parents[1]
 EMOTIONS = ('happy', 'afraid')
 
