@@ -13,7 +13,7 @@ import safetensors.numpy
 OPTIMISED = True  # See conftest.
 SIZES = {
     'model_type': 'llama',
-    # So much that what the compiler takes meanwhile, 30 MB, is little beside it.
+    # So many that the 30 MB that a compiler takes are little beside them.
     'vocab_size': 131_072,
     'hidden_size': 512,
     'intermediate_size': 2048,
