@@ -210,12 +210,12 @@ def test_a_command_runs(checkout, words):
     planted_solutions.isolated()  # Or this test is skipped.
   if 'emojax/impossible_code' in words:
     planted_solutions.isolated()
-  if words[:3] == ('python', '-m', 'launch.plan'):
+  plans = words[:3] == ('python', '-m', 'launch.plan')
+  if plans:
     small_commands.need_compiler()
   said = checkout.make(words).stdout
-  if words[:3] == ('python', '-m', 'launch.plan'):
-    for name in PLANNED[small_commands.config_of(words)]:
-      assert name in said
+  for name in PLANNED[small_commands.config_of(words)] if plans else ():
+    assert name in said
 
 
 @pytest.mark.parametrize(
