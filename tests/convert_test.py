@@ -43,6 +43,10 @@ def test_a_converted_model_equals_its_source(source, tmp_path, form, dtype):
   )
 
 
+def test_products_are_written_in_float32_on_a_cpu(source):
+  assert load.load(str(source), 'bfloat16').config.wide_sums
+
+
 def test_vectors_of_the_source_fit_the_converted_model(source, tmp_path):
   folder = run(source, tmp_path / 'out')
   ours, theirs = (load.load(str(x), 'bfloat16') for x in (folder, source))

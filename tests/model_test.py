@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -186,6 +187,24 @@ def test_rows_are_steered_each_by_its_own_direction_layer_and_strength(tiny):
     one = interventions(s, layer, 1, 8, index=[k])
     alone, _, _ = run(tiny, [ROWS[0]], 8, interventions=one)
     np.testing.assert_allclose(logits[i], alone[0], **CLOSE)
+
+
+def test_products_written_in_float32_are_rounded_to_the_same_numbers(tiny):
+  narrow = dataclasses.replace(CONFIG, dtype=jnp.bfloat16)
+  wide = dataclasses.replace(narrow, wide_sums=True)
+  narrow, wide = map(transformer.Transformer, (narrow, wide))
+  stored = jax.eval_shape(
+      narrow.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
+  )
+  params = jax.tree.map(
+      lambda x, like: x.astype(like.dtype), tiny[1], nn.unbox(stored)
+  )
+  x, y = (run((model, params), ROWS, 8)[1] for model in (narrow, wide))
+  assert y.dtype == jnp.float32
+  # Where a sum lies between two bfloat16 numbers another order may round it to
+  # the other one: 2^-8 of what a block writes, now and then.
+  np.testing.assert_allclose(x, y, rtol=2**-7, atol=2**-7)
+  assert (jnp.abs(x - y) < 1e-6).mean() > 0.5
 
 
 def test_another_emotion_layer_or_strength_never_recompiles(tiny):

@@ -46,6 +46,9 @@ class TransformerConfig:
       every output channel (`quantise`).
     unroll: whether blocks follow each other instead of being scanned: for cost
       analyses, which count what is scanned once.
+    wide_sums: whether products are written in float32 before they are rounded
+      to `dtype`. The numbers are the same; a CPU has a fast kernel for this
+      alone in jax 0.10, other devices would move twice the bytes.
     dtype: of the weights and of what is multiplied with them. The residual
       stream, norms and softmax are float32 in every case: they are what is
       measured, and bfloat16 keeps 8 bits.
@@ -77,6 +80,7 @@ class TransformerConfig:
   activation: Literal['silu', 'gelu_tanh'] = 'silu'
   int8: bool = False
   unroll: bool = False
+  wide_sums: bool = False
   dtype: Any = jnp.float32
 
   def sizes(self, axes: str) -> dict[str, int]:
@@ -96,6 +100,11 @@ class TransformerConfig:
   def local_layers(self) -> tuple[bool, ...]:
     """Of each of the L layers, whether it sees a window only."""
     return self.local or (False,) * self.num_layers
+
+  @property
+  def sum_dtype(self) -> Any:
+    """What products are written in; see `wide_sums`."""
+    return jnp.float32 if self.wide_sums else self.dtype
 
   @property
   def precision(self) -> jax.lax.Precision:

@@ -103,11 +103,13 @@ class Einsum(nn.Module):
         x.astype(c.dtype),
         w.astype(c.dtype),
         precision=c.precision,
+        preferred_element_type=c.sum_dtype,
     )
     if c.int8:  # Scaled afterwards, so that only int8 is read from memory.
       ones = nn.initializers.ones
       scale = self._param('w_scale', ones, left, jnp.float32)
-      out = (out.astype(jnp.float32) * scale).astype(c.dtype)
+      out = out.astype(jnp.float32) * scale
+    out = out.astype(c.dtype)
     if self.bias:
       out = out + self._param('b', nn.initializers.zeros, left, c.dtype)
     return out
@@ -191,7 +193,8 @@ def attend(
       weights.reshape(b, heads, groups * t, -1),
       v,
       precision=precision,
-  )
+      preferred_element_type=config.sum_dtype,
+  ).astype(v.dtype)
   return out.reshape(b, heads, groups, t, h).transpose(0, 3, 1, 2, 4)
 
 

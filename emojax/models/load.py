@@ -100,7 +100,7 @@ def load(
       sha256=opened.sha256,
       dtype=dtype,
       mesh=mesh,
-      model=_model(opened.config, dtype),
+      model=_model(opened.config, dtype, mesh),
       params=weights.load_params(opened, kind, mesh, int8),
       tokenizer=tokenizer,
       config_json=opened.config_json,
@@ -135,7 +135,7 @@ def _load_converted(location, dtype, mesh, check) -> LanguageModel:
         f'{location.uri}: its weights are {stored}, and config.dtype={dtype!r};'
         f' give --config.dtype={stored}, or convert the model to {dtype}.'
     )
-  model = _model(config_json.read(raw), dtype)
+  model = _model(config_json.read(raw), dtype, mesh)
   check(model.config)
   with files.folder_on_disk(location.path / converted.TOKENIZER) as folder:
     tokenizer = tokens.from_folder(folder)
@@ -156,11 +156,12 @@ def _load_converted(location, dtype, mesh, check) -> LanguageModel:
 
 
 def _model(
-    config: config_lib.TransformerConfig, dtype: str
+    config: config_lib.TransformerConfig, dtype: str, mesh: jax.sharding.Mesh
 ) -> transformer.Transformer:
   kind, int8 = DTYPES[dtype]
+  wide_sums = mesh.local_devices[0].platform == 'cpu'
   return transformer.Transformer(
-      dataclasses.replace(config, dtype=kind, int8=int8)
+      dataclasses.replace(config, dtype=kind, int8=int8, wide_sums=wide_sums)
   )
 
 
