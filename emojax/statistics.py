@@ -117,7 +117,9 @@ def null_correlations(
 
 
 def beyond(
-    estimate: Mapping[str, Any], controls: Iterable[Mapping[str, Any]]
+    estimate: Mapping[str, Any],
+    controls: Iterable[Mapping[str, Any]],
+    side: int = 0,
 ) -> bool | None:
   """Whether an estimate lies apart from every control.
 
@@ -127,20 +129,27 @@ def beyond(
   Args:
     estimate: with its 'low' and 'high'.
     controls: each with a 'value', and 'low' and 'high' where it has them; any
-      may be None.
+      may be None. Of what has no sign, such as a component, all are sizes.
+    side: where the estimate must lie: 1 above the controls, -1 below them, 0 on
+      either side of each.
 
   Returns:
-    True if the whole interval is above or below the interval of each control,
-    or its value where it has none; False if it meets one. None if there is
-    nothing to say: no interval, no control, or one without a number.
+    True if the whole interval is on that side of the interval of each control,
+    or of its value where it has none; False if it meets one or is on the other
+    side of it. None if there is nothing to say: no interval, no control, or one
+    without a number.
   """
   low, high = _ends({name: estimate[name] for name in ('low', 'high')})
   spans = [_ends(control) for control in controls]
   if np.isnan([low, high]).any() or not spans:
     return None
-  if any(low <= end and start <= high for start, end in spans):
+  starts, ends = np.array(spans).T
+  above, below = low > ends, high < starts
+  apart = {1: above, -1: below, 0: above | below}[side]
+  known = ~np.isnan(spans).any(axis=1)
+  if not apart[known].all():
     return False
-  return None if np.isnan(spans).any() else True
+  return True if known.all() else None
 
 
 def _ends(numbers: Mapping[str, Any]) -> tuple[float, float]:

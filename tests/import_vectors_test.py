@@ -16,6 +16,7 @@ from emojax import vectors as vectors_lib
 from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import export_vectors
+from emojax.experiments import headlines
 from emojax.experiments import import_vectors
 from emojax.experiments import read
 from emojax.experiments import read_states
@@ -23,6 +24,7 @@ from emojax.experiments import sweep
 from emojax.interop import tensors
 from emojax.models import load
 from emojax.models import taps
+from emojax.report import sections
 
 L, D = tiny_model.LAYERS, tiny_model.WIDTH
 NAME = build_vectors.NAME
@@ -34,7 +36,7 @@ def folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp('tiny')
   fields = tiny_model.settings(folder)
   tiny_model.write_vectors(folder / 'vectors.safetensors', folder / 'model')
-  return folder, fields['neutral']
+  return folder, {name: fields[name] for name in ('neutral', 'stories')}
 
 
 @pytest.fixture
@@ -44,8 +46,7 @@ def bring(folder, tmp_path):
         'import_vectors',
         source=str(source),
         model=str(folder[0] / 'model'),
-        neutral=folder[1],
-        **SMALL | fields,
+        **folder[1] | SMALL | fields,
     )
     workdir = tmp_path / f'imported{len(list(tmp_path.iterdir()))}'
     import_vectors.run(config, workdir)
@@ -91,7 +92,7 @@ def test_the_model_gives_norms_baselines_and_components(
   (arrays, metadata), workdir = bring(source)
   lm = load.load(str(folder[0] / 'model'), 'float32')
   assert metadata['weights'] == lm.sha256
-  dialogues = stories_lib.load_dialogues(files.Path(folder[1]))
+  dialogues = stories_lib.load_dialogues(files.Path(folder[1]['neutral']))
   config = tiny_model.config('import_vectors', **SMALL)
   again = build_vectors.baselines(config, lm, arrays['vectors'], dialogues)
   for name, x in again.items():
@@ -99,7 +100,11 @@ def test_the_model_gives_norms_baselines_and_components(
   assert (arrays['resid_norm'] > 0).all()
   assert arrays['neutral_components'].any()
   np.testing.assert_array_equal(arrays['vectors'], arrays['raw'])
-  assert sorted(x.name for x in workdir.iterdir()) == ['config.json', NAME]
+  assert sorted(x.name for x in workdir.iterdir()) == [
+      'config.json',
+      build_vectors.HELD_OUT,
+      NAME,
+  ]
 
 
 def test_neutral_components_are_taken_out_if_asked(folder, bring, tmp_path):
@@ -110,6 +115,64 @@ def test_neutral_components_are_taken_out_if_asked(folder, bring, tmp_path):
   along = np.einsum('ELD,LCD->ELC', arrays['vectors'], components)
   assert np.abs(along).max() < 1e-4
   assert np.abs(arrays['raw'] - arrays['vectors']).max() > 0.01
+
+
+def test_accuracy_is_that_of_the_nearest_direction(folder, bring, tmp_path):
+  rng = np.random.default_rng(0)
+  names = ('zen', 'Bored', 'happy', 'angry')  # No story is of zen.
+  directions = rng.standard_normal((len(names), 2, D)).astype(np.float32)
+  for name, x in zip(names, directions):
+    arrays = {'0': x[0], '2': x[1]}
+    (tmp_path / f'{name}.npz').write_bytes(tensors.to_npz(arrays))
+  start = 60
+  (_, metadata), workdir = bring(tmp_path, start=start)
+  found = files.read_json(files.Path(workdir / build_vectors.HELD_OUT))
+  assert [row['layer'] for row in found['layers']] == [0, 2]
+  assert found['chance']['top1'] == pytest.approx(1 / 3)
+
+  # By hand: the stream's mean over a story, less that over its topic's.
+  by_name = {name.lower(): x for name, x in zip(names, directions)}
+  stories = stories_lib.load_stories(files.Path(folder[1]['stories']))
+  lm = load.load(str(folder[0] / 'model'), 'float32')
+  topics = {}
+  for story in stories.stories:
+    ids = lm.tokenizer.encode(story.text, bos=True).ids
+    if story.emotion in by_name and len(ids) > start:
+      mean = stream(folder, ids)[start:, [1, 3]].mean(axis=0)
+      topics.setdefault(story.topic, {})[story.emotion] = mean
+  hits = [[], []]
+  for rows in topics.values():
+    middle = np.mean(list(rows.values()), axis=0)
+    for own, x in rows.items():
+      for i, each in enumerate(hits):
+        cosine = {
+            e: (x - middle)[i] @ d[i] / np.linalg.norm(d[i])
+            for e, d in by_name.items()
+            if e != 'zen'
+        }
+        each.append(max(cosine, key=cosine.get) == own)
+  for row, each in zip(found['layers'], hits):
+    assert row['top1']['n'] == len(each) == 8  # One is too short.
+    assert row['top1']['value'] == pytest.approx(np.mean(each))
+
+  # Of the form that is known of our own vectors.
+  numbers = headlines.held_out_numbers(found, {'topics': len(topics)})
+  assert len(numbers) == 6
+  for row in numbers:
+    assert row['n'] == 8 and len(row['controls']) == 3
+    assert row['low'] <= row['value'] <= row['high']
+  assert len(sections.heldout(found)['figures']) == 2
+
+
+def test_where_no_story_is_of_the_emotions_a_line_says_so(
+    bring, tmp_path, caplog
+):
+  (tmp_path / 'joy.npz').write_bytes(tensors.to_npz({'1': np.ones(D)}))
+  logging.getLogger('absl').propagate = True
+  with caplog.at_level(logging.WARNING, 'absl'):
+    _, workdir = bring(tmp_path / 'joy.npz')
+  assert 'No accuracy: stories of 0 of these emotions' in caplog.text
+  assert not (workdir / build_vectors.HELD_OUT).exists()
 
 
 @pytest.fixture

@@ -3,8 +3,11 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
+from emojax.experiments import headlines
+from emojax.experiments import map_geometry
 from emojax.experiments import numbers
 from emojax.experiments import paper
 
@@ -13,8 +16,8 @@ def estimate(value, low=None, high=None, n=5, **more):
   return {'value': value, 'low': low, 'high': high, 'n': n} | more
 
 
-def number(own, controls, id_='x_one'):
-  return numbers.number(id_, 'One', own, 'nats', '95 %', controls)
+def number(own, controls, id_='x_one', side=0):
+  return numbers.number(id_, 'One', own, 'nats', '95 %', controls, side=side)
 
 
 def test_a_number_says_all_that_a_reader_needs():
@@ -33,6 +36,7 @@ def test_a_number_says_all_that_a_reader_needs():
       'controls': [
           {'label': 'random', 'value': 0.0, 'low': -0.1, 'high': 0.1, 'n': 6}
       ],
+      'side': 0,
       'beyond': True,
       'note': 'a note',
   }
@@ -53,6 +57,59 @@ def test_a_number_says_all_that_a_reader_needs():
 def test_beyond_is_said_of_all_controls(controls, beyond):
   rows = [numbers.control('c', estimate(*c)) for c in controls]
   assert number(estimate(1.0, 0.8, 1.2), rows)['beyond'] is beyond
+
+
+def test_a_correlation_with_the_wrong_sign_is_never_beyond_its_controls():
+  control = numbers.control('dealt out', estimate(0.0, -0.2, 0.2))
+  r = estimate(-0.6, -0.8, -0.4)
+  by_side = {s: number(r, [control], side=s)['beyond'] for s in (-1, 0, 1)}
+  assert by_side == {-1: True, 0: True, 1: False}
+  # Nor below the one and above the other.
+  far = numbers.control('embedding', estimate(-0.9, -0.95, -0.85))
+  assert number(r, [control, far], side=1)['beyond'] is False
+  assert number(r, [control, far], side=-1)['beyond'] is False
+  assert number(r, [far], side=1)['beyond'] is True
+
+
+def test_a_control_that_goes_the_other_way_does_not_count():
+  other = numbers.control('embedding', estimate(-0.9, -0.95, -0.8))
+  assert number(estimate(0.6, 0.4, 0.8), [other], side=1)['beyond'] is True
+
+
+def axis_number(turn, turn_words):
+  """Of an axis like valence in the layer, and more so in the embedding."""
+  rng = np.random.default_rng(0)
+  names = [f'e{i}' for i in range(20)]
+  words = {name: float(x) for name, x in zip(names, rng.standard_normal(20))}
+  rated = np.array(list(words.values()))[:, None]
+  scores = turn * (rated + 0.7 * rng.standard_normal((20, 1)))
+  embed = turn_words * (rated + 0.02 * rng.standard_normal((20, 1)))
+  row = map_geometry.with_valence(0, scores, embed, names, words, 0)
+  geometry = {'correlations': [row], 'pca': {'explained': [0.4]}}
+  return headlines.geometry_numbers(geometry)[0]
+
+
+def test_an_axis_whose_sign_is_arbitrary_is_compared_by_its_size():
+  first, *others = (axis_number(a, b) for a in (1, -1) for b in (1, -1))
+  assert first['low'] > first['controls'][1]['high']  # Of permuted valences.
+  words = first['controls'][0]
+  assert words['low'] > first['high'] and first['beyond'] is False
+  for each in others:
+    for row, expected in zip(
+        (each, *each['controls']), (first, *first['controls']), strict=True
+    ):
+      for end in ('value', 'low', 'high'):
+        assert row[end] == pytest.approx(expected[end]), (row, end)
+      assert row['value'] >= 0
+    assert each['beyond'] is False
+
+
+def test_a_size_keeps_its_interval_whichever_way_it_was_turned():
+  turned = {'value': 0.3, 'low': -0.1, 'high': 0.6, 'n': 5}
+  assert numbers.size_of(estimate(-0.3, -0.6, 0.1)) == turned
+  assert numbers.size_of(turned) == turned
+  assert numbers.size_of(estimate(-0.3))['value'] == 0.3
+  assert numbers.size_of(estimate(math.nan))['value'] is None
 
 
 def test_chance_is_a_control_without_an_interval():

@@ -87,14 +87,6 @@ def test_an_effect_is_seen_where_its_whole_interval_lies_beyond_all_controls(
   assert found is seen and why.endswith(said)
 
 
-def test_a_control_that_is_a_size_bounds_a_number_of_either_sign():
-  size = {'label': '|r| permuted', 'value': 0.2, 'low': 0.01, 'high': 0.45}
-  row = number('x', -0.3, 0.05) | {'controls': [size]}
-  assert overview.judge(row, 0)[0] is False
-  row = number('x', -0.6, 0.05) | {'controls': [size]}
-  assert overview.judge(row, 0)[0] is True
-
-
 def test_marks_lie_in_the_order_of_their_numbers_within_the_picture():
   row = number('x', 0.5, 0.1, controls=((0.0, 0.2), (1.0, None)))
   (low, value, high), (a, b, c), (alone, _, _) = overview.marks(

@@ -251,6 +251,18 @@ def test_every_number_has_an_interval_and_controls(contents):
   assert kinds == ['emotions'] * 4 + ['random'] * 2 + ['shuffled'] * 2
 
 
+def test_what_goes_against_elo_is_expected_below_its_controls(contents):
+  sides = {row['id']: row['side'] for row in contents['numbers']}
+  for name in ('', '_within', '_benign'):
+    assert sides[f'preferences_positive{name}'] == 1
+    assert sides[f'preferences_negative{name}'] == -1
+  # Of a vector that is taken away the shift is the other way round.
+  way = np.sign(contents['steered']['strength'])
+  assert sides['preferences_shift_positive'] == way
+  assert sides['preferences_shift_negative'] == -way
+  assert sides['preferences_bias'] == 0  # Either place may be preferred.
+
+
 def test_a_tiny_model_is_said_to_prefer_nothing(contents):
   view = report.view(contents)
   assert 'hardly prefers anything' in view['shows']

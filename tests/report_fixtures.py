@@ -62,6 +62,8 @@ def _summary() -> dict[str, Any]:
           'unit': 'fraction of stories',
           'interval': '95 % bootstrap over 12 topics',
           'controls': [shuffled],
+          'side': 1,
+          'beyond': True,
           'note': '',
       },
       {
@@ -74,6 +76,8 @@ def _summary() -> dict[str, Any]:
           'unit': 'cosine',
           'interval': '',
           'controls': [],
+          'side': 0,
+          'beyond': None,
           'note': 'Lowest over all layers.',
       },
   ]

@@ -204,6 +204,25 @@ def test_an_estimate_is_beyond_controls_that_its_interval_does_not_meet(
   assert statistics.beyond(_interval(2, 4, 3), controls) is expected
 
 
+@pytest.mark.parametrize(
+    ('controls', 'side', 'expected'),
+    [
+        ([_interval(0, 1)], 1, True),
+        ([_interval(0, 1)], -1, False),
+        ([_interval(5, 6)], 1, False),
+        ([_interval(5, 6)], -1, True),
+        ([_interval(0, 1), _interval(5, 6)], 1, False),
+        ([_interval(0, 1), _interval(None, None)], 1, None),
+        ([_interval(5, 6), _interval(None, None)], 1, False),
+        ([_interval(None, None, 2)], 1, False),  # It ends where that is.
+    ],
+)
+def test_an_estimate_on_the_other_side_of_controls_is_not_beyond_them(
+    controls, side, expected
+):
+  assert statistics.beyond(_interval(2, 4, 3), controls, side) is expected
+
+
 def test_an_estimate_without_an_interval_is_beyond_nothing():
   controls = [_interval(0, 1)]
   assert statistics.beyond(_interval(None, None, 3.0), controls) is None

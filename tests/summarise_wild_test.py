@@ -33,6 +33,10 @@ def test_roles_that_go_together_are_told_from_those_that_do_not():
   apart = np.concatenate([random, random[::-1]], axis=2) + offset
   (row,) = summarise_wild.across_roles(apart, size, 0)
   assert abs(row['value']) < 0.2 and row['beyond'] is False
+  opposed = shared * [[[1], [-1]]] + 0.5 * rng.standard_normal((40, 2, 6))
+  opposed = np.concatenate([opposed, random], axis=2) + offset
+  (row,) = summarise_wild.across_roles(opposed, size, 0)
+  assert row['high'] < -0.5 and row['beyond'] is False
   # Of transcripts with both roles alone.
   together[4:, 1] = np.nan
   (row,) = summarise_wild.across_roles(together, size, 0)

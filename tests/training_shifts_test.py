@@ -93,6 +93,16 @@ def test_one_shift_on_all_prompts_agrees_and_two_shifts_do_not():
     assert row['n'] > 0 and row['low'] <= row['value'] <= row['high']
 
 
+def test_shifts_that_oppose_each_other_do_not_agree_beyond_controls():
+  shift = np.random.default_rng(2).standard_normal(E)
+  post, base = planted(np.where(NEUTRAL[:, None], shift, -shift))
+  numbers = by_id(
+      training_shifts.agreements(post, base, random_pair(), NEUTRAL, 0)
+  )
+  assert numbers['shift']['high'] < -0.9
+  assert numbers['shift']['beyond'] is False
+
+
 def test_means_are_over_prompts_of_the_kind_that_is_named():
   post, base = planted(0.0)
   neutral, other = training_shifts.shifts(post, base, NEUTRAL, 0)

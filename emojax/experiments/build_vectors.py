@@ -1,6 +1,6 @@
 """Mean activations -> emotion vectors, and how well they hold on new topics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import functools
 from typing import Any
 
@@ -117,51 +117,59 @@ def describe(
 
 
 def evaluate(
-    arrays: dict[str, np.ndarray], config: ml_collections.ConfigDict
+    arrays: dict[str, np.ndarray],
+    config: ml_collections.ConfigDict,
+    rank: Callable[..., np.ndarray] | None = None,
+    layers: Sequence[int] = (),
 ) -> dict[str, Any]:
   """Held-out accuracy of every layer, beside its controls.
 
   Args:
     arrays: of `activations.safetensors`.
     config: `seed` and `shuffles`.
+    rank: (labels, centre) -> ranks [N, L]; `vectors.held_out_ranks` if None.
+    layers: that it ranks at; all L by default.
 
   Returns:
     What `heldout.json` holds.
   """
   emotion, topic = arrays['emotion'], arrays['topic']
-  pooled, components = arrays['stories'], arrays['components']
   embed, count = arrays['stories_embed'][:, None], arrays['count']
-  held_out = functools.partial(vectors_lib.held_out_ranks, count=count)
-  ranks = held_out(pooled, emotion, topic, components)
-  alone = held_out(pooled, emotion, topic, components, 'train')
-  base = held_out(embed, emotion, topic, None)
+  held_out = functools.partial(
+      vectors_lib.held_out_ranks, topic=topic, count=count
+  )
+  rank = rank or functools.partial(
+      held_out, arrays['stories'], components=arrays['components']
+  )
+  ranks, alone = rank(emotion), rank(emotion, centre='train')
+  base = held_out(embed, emotion, components=None)
   rng = np.random.default_rng(config.seed)
   null = []
   for _ in progress.over(range(config.shuffles), 'Shuffles', 'shuffles'):
     labels_ = vectors_lib.shuffled(rng, emotion, topic)
-    null.append(held_out(pooled, labels_, topic, components))
+    null.append(rank(labels_))
   null = np.stack(null)  # [shuffles, N, L]
 
   def estimate(x, top):
     hits = (x < top).astype(float)
     return statistics.cluster_bootstrap(hits, topic, config.seed)
 
-  layers = []
-  for layer in range(pooled.shape[1]):
+  rows = []
+  for i, layer in enumerate(layers or range(ranks.shape[1])):
     row: dict[str, Any] = {'layer': layer}
     for name, top in _TOPS:
-      row[name] = estimate(ranks[:, layer], top)
-      row[f'single_{name}'] = estimate(alone[:, layer], top)
-      chance = (null[:, :, layer] < top).mean(axis=1)
+      row[name] = estimate(ranks[:, i], top)
+      row[f'single_{name}'] = estimate(alone[:, i], top)
+      chance = (null[:, :, i] < top).mean(axis=1)
       row[f'shuffled_{name}'] = statistics.band(chance)
-    layers.append(row)
+    rows.append(row)
   return {
       'chance': {
           name: min(1.0, top / (emotion.max() + 1)) for name, top in _TOPS
       },
-      'layers': layers,
+      'layers': rows,
       'embed': {name: estimate(base[:, 0], top) for name, top in _TOPS},
-      'chosen_layer': int(np.argmax((ranks == 0).mean(axis=0))),
+      'chosen_layer': rows[np.argmax((ranks == 0).mean(axis=0))]['layer'],
       'nested': {
           name: estimate(vectors_lib.nested_ranks(ranks, topic, 1), top)
           for name, top in _TOPS

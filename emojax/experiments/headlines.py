@@ -12,7 +12,8 @@ def held_out_numbers(
     held_out: dict[str, Any], metadata: dict[str, Any]
 ) -> list[dict[str, Any]]:
   """Accuracy on unseen topics, at a layer that was chosen on the others."""
-  best = held_out['layers'][held_out['chosen_layer']]
+  chosen = held_out['chosen_layer']
+  (best,) = (row for row in held_out['layers'] if row['layer'] == chosen)
   interval = f'95 % bootstrap over {metadata["topics"]} topics'
   numbers = []
   for top in ('top1', 'top5'):
@@ -38,6 +39,7 @@ def held_out_numbers(
             interval,
             controls,
             'The layer is the best of all, so that this is a little too high.',
+            side=1,
         )
     )
     numbers.append(
@@ -48,6 +50,7 @@ def held_out_numbers(
             'fraction of stories',
             interval,
             controls,
+            side=1,
         )
     )
     numbers.append(
@@ -60,22 +63,30 @@ def held_out_numbers(
             interval,
             controls,
             'Centred on the other topics, not on the stories of its own.',
+            side=1,
         )
     )
   return numbers
 
 
 def geometry_numbers(geometry: dict[str, Any]) -> list[dict[str, Any]]:
-  """Correlation of each component with rated valence; no best is picked."""
+  """|r| of each component and rated valence; no best is picked.
+
+  A component's sign is arbitrary, in the embedding layer as well.
+  """
   return [
       numbers_lib.number(
           f'valence_pc{row["component"]}',
           f'Correlation of component {row["component"]} with rated valence',
-          row | {'value': row['r']},
-          "Pearson's r (the sign of a component is arbitrary)",
+          numbers_lib.size_of(row | {'value': row['r']}),
+          '|r| (a component has no sign)',
           '95 % Fisher',
-          row['controls'],
+          [
+              numbers_lib.control(each['label'], numbers_lib.size_of(each))
+              for each in row['controls']
+          ],
           f'{geometry["pca"]["explained"][i]:.0%} of the variance.',
+          side=1,
       )
       for i, row in enumerate(geometry['correlations'])
   ]
@@ -144,6 +155,7 @@ def dose_numbers(dose: dict[str, Any]) -> list[dict[str, Any]]:
               for name, where in controls.items()
               for control in at(where, strength)
           ],
+          side=0 if id_ == 'kl' else 1,
       )
       for strength in dose['strengths']
       if strength > 0
@@ -188,6 +200,7 @@ def reading_numbers(
           '95 % Wilson',
           [chance],
           f'A dozen chats of our own: a demonstration, not a benchmark.{note}',
+          side=1,
       )
       for id_, name, where in rows
       for how, note in (

@@ -4,7 +4,6 @@ from typing import Any
 
 from absl import logging
 import ml_collections
-import numpy as np
 
 from emojax import chunks
 from emojax import errors
@@ -20,6 +19,7 @@ from emojax.experiments import imported
 from emojax.experiments import inputs
 from emojax.experiments import limits
 from emojax.experiments import settings
+from emojax.experiments.measures import nearest_direction
 from emojax.models import load
 from emojax.models import sharding
 
@@ -34,18 +34,20 @@ _LEAST = {
     'neutral_variance': 0,
     'start': 0,
     'shuffled_directions': 0,
+    'shuffles': 2,
 }
 
 
 def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
-  """Writes `vectors.safetensors`, unless it is there."""
+  """Writes `heldout.json` and `vectors.safetensors`, unless they are there."""
   check(config)
   dialogues = stories_lib.load_dialogues(inputs.path_of(config.neutral))
   settings.check_corpus(config, dialogues)
   source = imported.read(config)
+  stories = nearest_direction.stories_of(config, source.names)
   lm = load.load(config.model, config.dtype, sharding.make_mesh(**config.mesh))
   source.check_model(lm)
-  encoded = _encoded(config, lm, dialogues)
+  encoded = encode.corpus(config, lm, stories, dialogues)
   runs.open_workdir(
       workdir,
       config.to_dict(),
@@ -53,10 +55,11 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
       | {
           'source': source.sha256,
           'neutral': inputs.hash_of(config.neutral, 'neutral'),
+          'stories': stories.sha256,
       },
   )
   if not files.exists(workdir / build_vectors.NAME):
-    _write(config, workdir, lm, source, dialogues, encoded)
+    _write(config, workdir, lm, source, stories, dialogues, encoded)
   logging.info('%s', workdir / build_vectors.NAME)
 
 
@@ -79,28 +82,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     )
 
 
-def _encoded(
-    config: ml_collections.ConfigDict,
-    lm: load.LanguageModel,
-    dialogues: tuple[stories_lib.Dialogue, ...],
-) -> encode.Encoded:
-  """The neutral dialogues alone, tokenised."""
-  place = config.neutral or 'neutral.jsonl'
-  chats = [
-      encode.chat(lm, dialogue.messages, f'{place}: dialogue {number}')
-      for number, dialogue in enumerate(dialogues, start=1)
-  ]
-  return encode.Encoded(
-      stories=[],
-      pools=[],
-      used=np.zeros(0, bool),
-      neutral=[chat.ids for chat in chats],
-      contents=[np.array(chat.message) >= 0 for chat in chats],
-  )
-
-
-def _write(config, workdir, lm, source, dialogues, encoded) -> None:
-  """Captures the dialogues, and puts all together."""
+def _write(config, workdir, lm, source, stories, dialogues, encoded) -> None:
+  """Captures dialogues and stories, and puts all together."""
   neutral = workdir / NEUTRAL
   if not files.exists(neutral):
     files.write_arrays(
@@ -119,6 +102,16 @@ def _write(config, workdir, lm, source, dialogues, encoded) -> None:
     vectors = vectors_lib.project_out(raw, components)
     shuffled = vectors_lib.project_out(shuffled, components)
     steering.check_directed(vectors, source.layers)
+  nearest_direction.run(
+      config,
+      workdir,
+      lm,
+      stories,
+      encoded,
+      source.names,
+      vectors,
+      source.layers,
+  )
   files.write_arrays(
       workdir / build_vectors.NAME,
       {

@@ -20,6 +20,7 @@ def number(
     interval: str,
     controls: Sequence[Mapping[str, Any]],
     note: str = '',
+    side: int = 0,
 ) -> Number:
   """Makes a row of `numbers`.
 
@@ -32,6 +33,8 @@ def number(
     interval: what the interval is, such as '95 % bootstrap over 12 topics'.
     controls: of `control`, the same measurement where no emotion could help.
     note: what a reader must know beside that.
+    side: of the controls where the number lies if there is what it is to show:
+      1 above, -1 below; 0: either.
   """
   own = _known(estimate)
   return {
@@ -41,7 +44,8 @@ def number(
       'unit': unit,
       'interval': interval,
       'controls': [dict(each) for each in controls],
-      'beyond': statistics.beyond(own, controls),
+      'side': side,
+      'beyond': statistics.beyond(own, controls, side),
       'note': note,
   }
 
@@ -59,6 +63,19 @@ def exactly(label: str, value: float, n: int) -> dict[str, Any]:
 def of_correlation(found: Mapping[str, Any]) -> dict[str, Any]:
   """Turns a correlation, whose value is called `r`, into an estimate."""
   return {'value': found['r']} | {name: found[name] for name in _KEPT[1:]}
+
+
+def size_of(estimate: Mapping[str, Any]) -> dict[str, Any]:
+  """Turns an estimate whose sign is arbitrary so that it is not negative."""
+  found = _known(estimate)
+  if found['value'] is None or found['value'] >= 0:
+    return found
+  turned = lambda x: None if x is None else -x
+  return found | {
+      'value': -found['value'],
+      'low': turned(found['high']),
+      'high': turned(found['low']),
+  }
 
 
 def _known(estimate: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ QUICKSTART = (
         'heldout_top1_nested',
         'Do the vectors tell emotions apart in stories on unseen topics?',
     ),
-    Wanted('valence_pc1', 'Is component 1 how pleasant emotions are?', 0),
+    Wanted('valence_pc1', 'Is component 1 how pleasant emotions are?'),
     Wanted(
         'reading_response_standardised',
         'Is the emotion that a chat implies read just before the reply?',
@@ -148,7 +148,7 @@ def judge(row: Number, side: int) -> tuple[bool | None, str]:
     True if the whole interval lies beyond every control, on the side expected;
     None if there is no interval or no control to say so of.
   """
-  controls = [_folded(control) for control in row['controls']]
+  controls = row['controls']
   beyond = statistics.beyond(row, controls)
   if beyond is None:
     return None, 'there is no interval or no control'
@@ -174,7 +174,7 @@ def _shown(row: Number, want: Wanted) -> View:
       'verdict': {True: 'seen', False: 'not seen', None: 'not told'}[seen],
       'why': why,
       'first_note': note.partition('. ')[0].rstrip('.'),
-      'marks': marks([row, *map(_folded, row['controls'])]),
+      'marks': marks([row, *row['controls']]),
   }
 
 
@@ -200,10 +200,3 @@ def marks(estimates: Sequence[Number]) -> list[tuple[float, float, float]]:
       tuple(round(2 + 96 * (x - low) / width, 1) for x in span)
       for span in spans
   ]
-
-
-def _folded(control: Number) -> Number:
-  """A control that is a size, as |r|, bounds a number of either sign."""
-  if not control['label'].startswith('|') or control['high'] is None:
-    return control
-  return {**control, 'low': -control['high']}

@@ -63,6 +63,7 @@ def _axes(out: Mapping[str, Any]) -> list[Number]:
             _FISHER,
             controls,
             note,
+            side=1,
         )
     )
   return made
@@ -108,6 +109,7 @@ def _clusters(out: Mapping[str, Any]) -> list[Number]:
               numbers.control('embedding layer', found['embed']),
           ],
           'Over the emotions that the paper has, too.',
+          side=1,
       )
   ]
 
@@ -144,6 +146,7 @@ def _own_ratings(out: Mapping[str, Any]) -> list[Number]:
                 _FISHER,
                 [numbers.control(_PERMUTED, row['permuted'])],
                 note,
+                side=1,
             )
         )
   return made

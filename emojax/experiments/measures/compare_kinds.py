@@ -88,7 +88,12 @@ def compare(
 
 
 def number(
-    found: Found, id_: str, label: str, pair: str, method: str = ''
+    found: Found,
+    id_: str,
+    label: str,
+    pair: str,
+    method: str = '',
+    side: int = 0,
 ) -> numbers_lib.Number:
   """The mean cosine of a pair of kinds, beside its controls.
 
@@ -98,6 +103,7 @@ def number(
     label: likewise.
     pair: which.
     method: the best one if ''.
+    side: 1 if the two are expected to be alike, 0 if nothing is.
   """
   here = found.here[method or found.best]
   controls = {
@@ -116,6 +122,7 @@ def number(
       INTERVAL,
       [numbers_lib.control(name, of[pair]) for name, of in controls.items()],
       note,
+      side,
   )
 
 

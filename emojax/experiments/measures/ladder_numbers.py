@@ -108,6 +108,7 @@ def _mean(mean, name, label, values, controls) -> list[numbers_lib.Number]:
               *(numbers_lib.control(name, x) for name, x in found if x),
               *prompt_readings.bands(bands),
           ],
+          side=1,
       )
   ]
 
@@ -130,6 +131,7 @@ def _share_of_ladders(ladders, parts) -> numbers_lib.Number:
           numbers_lib.exactly('chance', 0.5, len(ladders)),
           *(numbers_lib.control(_MATCHED, each) for each in shares.values()),
       ],
+      side=1,
   )
 
 
@@ -154,4 +156,5 @@ def _share_of_tests(tests) -> numbers_lib.Number:
           *(numbers_lib.control(_MATCHED, each) for each in shares.values()),
       ],
       'Tests of one ladder depend on each other: the interval is too narrow.',
+      side=1,
   )

@@ -16,6 +16,8 @@ _LABELS = {
     'within': ('_within', 'r within categories'),
     'benign': ('_benign', 'r without harmful activities'),
 }
+# Which way r and a shift go, of the emotions expected to go with Elo, and not.
+_SIDES = {'positive': 1, 'negative': -1}
 LEAST = 4  # Emotions of a coupling: Fisher's interval divides by n - 3.
 
 
@@ -59,6 +61,7 @@ def of(
               )
           ],
           _agreement(choice),
+          side=1,
       ),
       numbers.number(
           'preferences_bias',
@@ -117,6 +120,7 @@ def _correlations(study, groups, fit, rows, values, names):
                   ),
                   numbers.control('Elo permuted', row['null']),
               ],
+              side=_SIDES[sign],
           )
       )
   return out
@@ -154,6 +158,7 @@ def _largest(study, groups, fit, values) -> numbers.Number:
           numbers.control('Elo permuted', null),
       ],
       f'It is {study.emotions[best]}, r {r[best]:.2f}'.replace('-', '−'),
+      side=1,
   )
 
 
@@ -184,6 +189,7 @@ def _coupling(study, steered) -> list[numbers.Number]:
           'r',
           '95 % by Fisher, as if emotions were independent',
           controls,
+          side=1,
       )
   ]
 
@@ -209,6 +215,7 @@ def _shifts(steered, names) -> list[numbers.Number]:
                   ('shuffled labels', 'shuffled'),
               )
           ],
+          side=_SIDES[sign] * (1 if steered['strength'] > 0 else -1),
       )
       for sign, name in names.items()
   ]

@@ -95,6 +95,7 @@ def retrieval(
           'fraction of emotions',
           '95 % Wilson',
           [numbers.exactly('chance', float(chance), len(asked))],
+          side=1,
       )
   ]
 
@@ -138,6 +139,7 @@ def across_roles(
               numbers.control('random directions', of(slice(size, None))),
               numbers.control('transcripts dealt out at random', null),
           ],
+          side=1,
       )
   ]
 

@@ -117,6 +117,7 @@ def _number(name, label, profiles, arrays, random, seed) -> numbers.Number:
           numbers.control('as many random directions', estimate(random)),
           numbers.control('emotions dealt out at random', null),
       ],
+      side=1,
   )
 
 

@@ -178,4 +178,5 @@ def _number(seed, name, label, values, items, unit) -> numbers_lib.Number:
       f'95 % BCa bootstrap over {items}',
       swap_readings.controls_of(values, seed),
       f'{above} of {len(own)} above 0, sign test p {p:.2g}.',
+      side=1,
   )

@@ -241,6 +241,7 @@ def _accuracies(here, guesses, size) -> list[numbers_lib.Number]:
             '95 % Wilson',
             controls,
             note,
+            side=1,
         )
     )
   return out

@@ -240,6 +240,7 @@ def _numbers(by_prompt, strength: float, size: int) -> list[numbers.Number]:
               for control, key in controls.items()
               if by_prompt[label][key]
           ],
+          side=0 if name == 'unmatched' else 1,
       )
       for (place, label), (name, title, controls) in itertools.product(
           enumerate(by_prompt), measures

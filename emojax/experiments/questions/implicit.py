@@ -185,6 +185,7 @@ def _numbers(agreed, top, size, paper) -> list[numbers_lib.Number]:
             _INTERVAL,
             estimate['controls'],
             _NOTES[form],
+            side=1,
         )
     )
   return numbers

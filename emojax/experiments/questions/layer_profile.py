@@ -82,6 +82,7 @@ def _held_out(out: dict[str, Any]) -> list[Number]:
               ),
           ],
           'For each topic the layer is the best on all other topics.',
+          side=1,
       )
   ]
 
@@ -107,6 +108,7 @@ def _other(out: dict[str, Any]) -> list[Number]:
           f'The topic is unseen, too; {len(other["emotions"])} emotions. The'
           ' author’s own vectors get'
           f' {other["within"][layer]["top1"]["value"]:.2f}.',
+          side=1,
       ),
       numbers.number(
           f'{NAME}_other_cosine',
@@ -118,6 +120,7 @@ def _other(out: dict[str, Any]) -> list[Number]:
               numbers.control(_SHUFFLED, cosine['shuffled']),
               numbers.control('different emotions', cosine['different']),
           ],
+          side=1,
       ),
   ]
 
@@ -142,6 +145,7 @@ def _similarity(out: dict[str, Any]) -> list[Number]:
           ],
           'Layers copy most of their stream from the one before, so that'
           ' vectors of any labels are alike in both.',
+          side=1,
       )
   ]
 
@@ -158,6 +162,7 @@ def _stability(out: dict[str, Any]) -> list[Number]:
           f'95 % bootstrap over {len(out["emotions"])} emotions',
           [numbers.control(_SHUFFLED, row[f'shuffled_{name}'])],
           note,
+          side=1,
       )
       for id_, name, label, unit, note in (
           (
@@ -206,6 +211,7 @@ def _lens(out: dict[str, Any]) -> list[Number]:
           ],
           f'By its first token; {found["single"]} of {n} words are one token.'
           ' The final norm’s gain is not folded in.',
+          side=1,
       )
       for suffix, row in places.items()
   ]

@@ -160,6 +160,7 @@ def _number(id_, label, of, name, size, note) -> numbers_lib.Number:
           numbers_lib.exactly('chance', 1 / size, value['n']),
       ],
       note,
+      side=1,
   )
 
 

@@ -33,6 +33,8 @@ _LABELS = {
     'story_present': 'Stories and present speaker',
     'story_other': 'Stories and other speaker',
 }
+# What is expected to be alike; of the others nothing is.
+_ALIKE = ('present_present', 'other_other', 'story_present')
 _LEAST_RATED = 4  # Emotions that a correlation has an interval for.
 
 
@@ -99,7 +101,9 @@ def run(study: study_lib.Study, prepared: Prepared) -> dict[str, Any]:
       **compare_kinds.contents(found, len(names)),
       'numbers': [
           *(
-              compare_kinds.number(found, f'{NAME}_{pair}', label, pair)
+              compare_kinds.number(
+                  found, f'{NAME}_{pair}', label, pair, side=int(pair in _ALIKE)
+              )
               for pair, label in _LABELS.items()
           ),
           _by_means(found, 'present_other'),

@@ -161,4 +161,5 @@ def _number(pair, form, row, prompts) -> numbers_lib.Number:
       f'95 % BCa bootstrap over {prompts} prompts',
       [numbers_lib.control(name, row[key]) for key, name in names.items()],
       _NOTES[form],
+      side=1,
   )
