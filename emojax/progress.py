@@ -76,6 +76,14 @@ class Pass:
     task.completed += done
     task.fields['done'] = self._of()
 
+  def fewer(self, count: int) -> None:
+    """Notes that so many units of the total will not come."""
+    self._total -= count
+    task = self._bars.tasks[0]
+    if not self._by_tokens:
+      task.total -= count  # By `update` it would forget its speed.
+    task.fields['done'] = self._of()
+
   def line(self) -> str:
     """'Stories: 4 of 18 batches, 900 tokens/s, 2 min left'."""
     left = self._bars.tasks[0].time_remaining  # None until a speed is known.

@@ -11,7 +11,9 @@ import tiny_model
 
 from emojax import errors
 from emojax import files
+from emojax import logs
 from emojax.experiments import behaviour
+from emojax.experiments import chunked_rows
 from emojax.experiments import episodes
 from emojax.experiments import grids
 from emojax.experiments import replies
@@ -199,7 +201,8 @@ def cheat(rate, seed):
   tasks = {task.id: task for task in planted.TASKS}
   cheats = {}
 
-  def write(asks):
+  def write(asks, tick):
+    tick(len(asks), 9 * len(asks))
     out = []
     for ask in asks:
       if ask.row not in cheats:
@@ -248,6 +251,81 @@ def test_the_rate_of_a_model_that_cheats_so_often_is_recovered():
   change = effects['emotion']['difference']
   assert change['low'] <= 0.5 <= change['high']
   assert effects['emotion']['p_holm'] < 0.05 and effects['emotion']['beyond']
+
+
+@pytest.mark.parametrize('killed', [False, True])
+def test_a_pass_of_episodes_counts_the_replies_that_were_written(
+    tmp_path, monkeypatch, killed
+):
+  """Half the episodes end early, in either chunk, by this run or another."""
+  config = tiny_model.config('behaviour')
+  tasks = [t for t in planted.TASKS if not t.twin][:4]
+  stage = episodes.Stage(
+      impossible_code,
+      config,
+      {task.id: task for task in tasks},
+      planted.isolated(),
+      str,
+  )
+  rows = [
+      sweep_grid.Row('unsteered', 'none', '', (), 0.0, '', task.id, seed)
+      for seed in (0, 1)
+      for task in tasks
+  ]
+  says = lambda text: replies.Reply(text, 9, 0.0)
+  gives_up = {task.id for task in tasks[::2]}
+
+  def write(asks, tick):
+    tick(len(asks), 9 * len(asks))
+    return [
+        says('CANNOT: no.' if ask.row.prompt in gives_up else 'Hm.')
+        for ask in asks
+    ]
+
+  done, passes = [], []
+  record = lambda name, **values: passes.append({'name': name} | values)
+  monkeypatch.setattr(logs, 'record', record)
+
+  def play(chunk, tick):
+    if killed and len(done) == 1:
+      done.append('killed')
+      raise KeyboardInterrupt
+    done.append(len(chunk))
+    return episodes.play(stage, chunk, write, tick, tick.fewer)
+
+  run = lambda: chunked_rows.run(
+      tmp_path / 'lines', rows, 4, 'code', play, episodes.unit(stage)
+  )
+  if killed:
+    with pytest.raises(KeyboardInterrupt):
+      run()
+    assert passes.pop()['step'] == 10
+  lines = run()
+  count = sum(stage.replies_in(line) for line in lines)
+  (found,) = passes
+  # Two of two tries and the report, two of one and the report; twice.
+  assert found['step'] == found['total'] == count == 20
+  assert found['unit'] == 'replies' and found['name'] == 'pass/code'
+  assert found.get('resumed') == (10 if killed else None)
+  assert found['tokens'] == 9 * (count - found.get('resumed', 0))
+
+
+@pytest.mark.parametrize('name', behaviour.BEHAVIOURS)
+def test_no_episode_has_more_replies_than_its_behaviour_says(name):
+  """Nor fewer, if the model never comes to the point."""
+  config = tiny_model.config('behaviour')
+  module = importlib.import_module(f'emojax.experiments.behaviours.{name}')
+  scenarios = {s.id: s for s in module.prepare(config)}
+  isolation = planted.isolated() if name == 'impossible_code' else None
+  stage = episodes.Stage(module, config, scenarios, isolation, str)
+  rows = [
+      sweep_grid.Row('unsteered', 'none', '', (), 0.0, '', scenario, 0)
+      for scenario in scenarios
+  ]
+  write = lambda asks, tick: [replies.Reply('Hm.', 1, 0.0) for _ in asks]
+  most = stage.most_replies()
+  for line in episodes.play(stage, rows, write):
+    assert stage.replies_in(line) == most
 
 
 def test_code_is_run_by_the_isolator_that_was_found(monkeypatch):

@@ -242,6 +242,65 @@ def test_another_layer_strength_rule_or_key_is_no_other_program(lm, bank):
   assert compiling.compiles(lambda: again(3)) > 0
 
 
+CHUNKS = {
+    'unsteered': [()] * 3,
+    'all': [((0, 0.5, [1], 'all'),)] * 3,
+    'assistant': [((0, 0.5, [2], 'assistant'),)] * 3,
+    'several': [
+        ((0, 0.6, [0], 'generated'), (2, 0.6, [2], 'user')),
+        ((3, 1, [1, 2], 'from:1', True),),
+    ],
+    'few': [((1, 0.3, [0], 'span:1:3'),)],
+}
+
+
+def chunks():
+  """Chunks of a grid on two prompts of unlike lengths."""
+  return [
+      [
+          request(10 * c + 2 * i + p, prompt, *terms)
+          for p, prompt in enumerate((PROMPTS[0], PROMPTS[1]))
+          for i, terms in enumerate(every)
+      ]
+      for c, every in enumerate(CHUNKS.values())
+  ]
+
+
+def test_all_chunks_of_a_grid_have_the_programs_of_the_first(lm, bank):
+  """Whichever rules and operations a chunk has, and how many rows."""
+  every = [row for chunk in chunks() for row in chunk]
+
+  def run(chunk, among):
+    engine.write(lm, bank, chunk, settings(4, steps=7), among=among)
+
+  first, *others = chunks()
+  run(first, every)
+  for chunk in others:
+    assert compiling.compiles(lambda chunk=chunk: run(chunk, every)) == 0
+  alone = lambda: [run(chunk, None) for chunk in others]
+  assert compiling.compiles(alone) > 0
+
+
+@pytest.mark.parametrize('batch', [1, 5, 64])
+def test_what_else_is_asked_for_changes_no_text(lm, bank, expected, batch):
+  for i in range(0, len(grid()), 4):
+    part = slice(i, i + 4)
+    got = engine.write(
+        lm, bank, grid()[part], settings(batch, SAMPLED), among=grid()
+    )
+    assert [text.tokens for text in got] == expected[SAMPLED][part]
+
+
+def test_texts_that_end_together_are_told_of_together(lm, bank):
+  """Else their rate would be that of the loop which tells of them."""
+  told = []
+  engine.write(
+      lm, bank, grid(), settings(5), tick=lambda *count: told.append(count)
+  )
+  assert sum(count for count, _ in told) == len(grid()) > len(told) + 3
+  assert {tokens / count for count, tokens in told} == {STEPS}
+
+
 def test_readings_while_writing_equal_those_of_the_finished_text(lm, bank):
   at = jnp.asarray([3, 1])
   probe = decoding.Probe(bank[:3] / 7, at)

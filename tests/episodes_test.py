@@ -40,7 +40,11 @@ def _grade(config, scenario, episode):
 
 
 TALK = types.SimpleNamespace(
-    NAME='talk', begin=_begin, advance=_advance, grade=_grade
+    NAME='talk',
+    most_replies=lambda config: TURNS,
+    begin=_begin,
+    advance=_advance,
+    grade=_grade,
 )
 SCENARIOS = {'a': 'Hello there, you.', 'b': 'Hm.', 'c': 'One two three.'}
 
@@ -66,9 +70,9 @@ def stage(study):
   )
 
 
-def _model(study, drawn=GREEDY):
+def _model(study, drawn=GREEDY, **fields):
   index = {name: i for i, name in enumerate(study.names)}
-  return replies.Model(study.lm, study.bank, index, drawn, batch=4)
+  return replies.Model(study.lm, study.bank, index, drawn, 4, **fields)
 
 
 MASKS = {
@@ -145,6 +149,30 @@ def test_rules_that_differ_in_their_tokens_differ_in_the_stream(study):
   assert len(masks) == len(MASKS)
 
 
+@pytest.mark.parametrize('rule', MASKS)
+def test_an_unsteered_chat_is_cut_where_a_steered_one_is(study, rule):
+  """Then both have one program; and its text is the same."""
+  asks = [
+      replies.Ask(
+          row,
+          (
+              {'role': 'user', 'content': 'Hello there, you.'},
+              {'role': 'assistant', 'content': 'Yes?'},
+              {'role': 'user', 'content': 'Go on.'},
+          ),
+          '',
+          NEW_TOKENS,
+          1,
+          1,
+      )
+      for row in (_row(rule=rule), _row(kind='unsteered'))
+  ]
+  model = _model(study, rules=(rule,))
+  steered, plain = map(model._request, asks)
+  assert plain.cut == steered.cut and plain.layer is None
+  assert model(asks[1:]) == _model(study, rules=('all',))(asks[1:])
+
+
 def test_steering_changes_the_text_and_none_is_the_unsteered_text(study, stage):
   rows = [_row(), _row(kind='unsteered')]
   steered, plain = episodes.play(stage, rows, _model(study))
@@ -179,7 +207,8 @@ def _scripted(*texts):
   """A writer that says these, whatever it is asked."""
   left = list(texts)
 
-  def write(asks):
+  def write(asks, tick):
+    tick(len(asks), 3 * len(asks))
     return [replies.Reply(left.pop(0), 3, 0.0) for _ in asks]
 
   return write
@@ -194,10 +223,7 @@ def test_what_a_model_writes_forges_no_turn(study, stage):
 
 
 def test_rows_end_when_they_end_and_every_message_has_its_event(stage):
-  ended = []
-  lines = episodes.play(
-      stage, [_row('a'), _row('b')], _scripted(*'wxyz'), ended.append
-  )
+  lines = episodes.play(stage, [_row('a'), _row('b')], _scripted(*'wxyz'))
   assert [m['content'] for m in lines[0]['messages']] == [
       SCENARIOS['a'],
       'w',
@@ -210,9 +236,48 @@ def test_rows_end_when_they_end_and_every_message_has_its_event(stage):
       'more',
       'reply',
   ]
-  assert ended == [0, 2]
   assert lines[0]['scenario'] == 'a' and 'prompt' not in lines[0]
   assert lines[0]['n_tokens'] == 6 and lines[0]['outcome'] == 'talked'
+
+
+def _hung_up(config, scenario, episode, reply, isolation):
+  """As `_advance`, but the reply 'Bye' ends an episode at once."""
+  after = _advance(config, scenario, episode, reply, isolation)
+  return dataclasses.replace(after, ended=after.ended or reply == 'Bye')
+
+
+def test_replies_that_are_written_or_spared_are_all_that_there_could_be(stage):
+  talk = types.SimpleNamespace(**vars(TALK) | {'advance': _hung_up})
+  told = []
+  lines = episodes.play(
+      dataclasses.replace(stage, module=talk),
+      [_row('a'), _row('b'), _row('c')],
+      _scripted('Bye', 'x', 'Bye', 'y'),
+      lambda count, tokens: told.append(('written', count, tokens)),
+      lambda count: told.append(('spared', count)),
+  )
+  # While the chats go on, not when they are over.
+  assert told == [
+      ('written', 3, 9),
+      ('spared', 2),
+      ('written', 1, 3),
+      ('spared', 0),
+  ]
+  assert [stage.replies_in(line) for line in lines] == [1, 2, 1]
+
+
+def test_a_reply_is_counted_when_it_is_written_not_when_all_are(study):
+  message = {'role': 'user', 'content': 'Hm.'}
+  long = {'role': 'user', 'content': 'x' * tiny_model.CONTEXT}
+  asks = [
+      replies.Ask(_row(seed=seed), (said,), '', NEW_TOKENS, 0, 1)
+      for seed, said in enumerate([message] * 9 + [long])
+  ]
+  told = []
+  written = _model(study)(asks, lambda *count: told.append(count))
+  assert len(told) > 2 and (1, 0) in told  # Without room, none was written.
+  assert sum(count for count, _ in told) == len(asks)
+  assert sum(tokens for _, tokens in told) == sum(r.n_tokens for r in written)
 
 
 def test_a_chat_without_room_gets_its_prefix_and_says_so(study):

@@ -164,6 +164,19 @@ def test_what_an_earlier_run_did_counts_in_no_rate(lines):
     assert tick.line() == line
 
 
+def test_units_that_will_not_come_shorten_the_wait_and_change_no_rate(lines):
+  _, wait = lines
+  with progress.begun('Replies', 'replies', 100) as tick:
+    for _ in range(3):
+      wait(10)
+      tick(10, 100)
+    assert tick.line() == 'Replies: 30 of 100 replies, 10 tokens/s, 70 s left'
+    tick.fewer(40)
+    assert tick.line() == 'Replies: 30 of 60 replies, 10 tokens/s, 30 s left'
+    tick.fewer(30)
+    assert tick.line() == 'Replies: 30 of 30 replies, 10 tokens/s'
+
+
 @pytest.mark.parametrize('first', [True, False])
 def test_only_the_first_process_has_a_bar(monkeypatch, first):
   terminal = io.StringIO()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import command_line
+import compiling
 import numpy as np
 import pytest
 import tiny_model
@@ -17,6 +18,7 @@ from emojax import files
 from emojax import hosts
 from emojax.experiments import sweep
 from emojax.experiments import sweep_grid
+from emojax.experiments import sweep_rows
 
 L = tiny_model.LAYERS
 FIELDS = {
@@ -127,6 +129,30 @@ def test_a_rerun_writes_the_same_and_chunks_do_not_matter(run, rows):
     for name in ('id', 'text', 'n_tokens', 'tokens_steered', 'stop'):
       assert a[name] == b[name]
     assert a['kl'] == pytest.approx(b['kl'], abs=2e-5)
+
+
+def test_only_the_first_chunk_of_a_sweep_compiles(run, monkeypatch):
+  """Each of the others has rows of another kind: rules, then ablation."""
+  counts, of_chunk = [], sweep_rows.run
+
+  def counted(*arguments):
+    out = []
+    counts.append(compiling.compiles(lambda: out.extend(of_chunk(*arguments))))
+    return out
+
+  monkeypatch.setattr(sweep_rows, 'run', counted)
+  run(
+      'counted',
+      samples=4,
+      positions=('all', 'assistant'),
+      words=False,
+      strengths=(0.2,),
+      bands=(),
+      new_tokens=6,
+      sweep_batch=1,  # So that it does not matter which text ends first.
+      sweep_chunk=4,
+  )
+  assert len(counts) > 20 and counts[0] > 0 == sum(counts[1:])
 
 
 def test_a_page_and_curves_come_with_it(folder, rows):

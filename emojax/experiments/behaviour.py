@@ -154,6 +154,7 @@ def play(study: study_lib.Study, stages: dict[str, episodes.Stage]) -> Rows:
       {name: i for i, name in enumerate(study.names)},
       sampling.Sampling(config.temperature, config.top_k, config.top_p),
       config.sweep_batch,
+      tuple(config.positions),
   )
   planned = {
       name: sweep_grid.rows_of(grid, list(stage.scenarios))
@@ -201,7 +202,8 @@ def _part(study, stage, rows, model, part) -> list[dict[str, Any]]:
       rows,
       study.config.episodes,
       name,
-      lambda chunk, tick: episodes.play(stage, chunk, model, tick),
+      lambda chunk, tick: episodes.play(stage, chunk, model, tick, tick.fewer),
+      episodes.unit(stage),
   )
   logs.stage(f'{name}, {part}', time.monotonic() - start)
   return lines

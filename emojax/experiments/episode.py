@@ -7,6 +7,7 @@ Each behaviour is a module of `behaviours`, which has
   OUTCOMES: what an episode can end as, by label, and what each means;
   MEASURES: the shares that are reported, by name; the first is the headline;
   prepare(config): its scenarios, each with an `id`, refused if they do not do;
+  most_replies(config): how many replies an episode has at most;
   begin(config, scenario): an episode that waits for a reply;
   advance(config, scenario, episode, reply, isolation): the same after it;
   grade(config, scenario, episode): `outcome`, `hits` by measure (None where the

@@ -10,6 +10,7 @@ from typing import Any
 import ml_collections
 
 from emojax import hosts
+from emojax.experiments import chunked_rows
 from emojax.experiments import episode as episode_lib
 from emojax.experiments import replies
 from emojax.experiments import sweep_grid
@@ -48,15 +49,31 @@ class Stage:
     )
     return _cleaned(after, self.clean)
 
+  def most_replies(self) -> int:
+    """How many replies an episode has at most."""
+    return self.module.most_replies(self.config)
+
+  def replies_in(self, line: dict[str, Any]) -> int:
+    """How many replies an episode has, by its line of the artefact."""
+    given = self.begin(line['scenario']).messages
+    said = lambda messages: sum(m['role'] == 'assistant' for m in messages)
+    return said(line['messages']) - said(given)
+
   def grade(self, name: str, episode: Episode) -> dict[str, Any]:
     return self.module.grade(self.config, self.scenarios[name], episode)
+
+
+def unit(stage: Stage) -> chunked_rows.Unit:
+  """What a bar counts: episodes advance together, replies one by one."""
+  return chunked_rows.Unit('replies', stage.most_replies(), stage.replies_in)
 
 
 def play(
     stage: Stage,
     rows: Sequence[sweep_grid.Row],
     write: replies.Writer,
-    tick: Callable[[int], None] = lambda count: None,
+    tick: replies.Tick = lambda count, tokens: None,
+    fewer: Callable[[int], None] = lambda count: None,
 ) -> list[dict[str, Any]]:
   """Plays a row of the grid to its end, and every other with it.
 
@@ -64,11 +81,15 @@ def play(
     stage: the behaviour; a row's `prompt` is the id of a scenario.
     rows: of the grid.
     write: replies to chats.
-    tick: is told how many episodes have ended since it was last called.
+    tick: is told how many replies have been written since it was last called,
+      and how many tokens they are.
+    fewer: is told how many replies an episode that has ended leaves of the most
+      that it could have had.
 
   Returns:
     A line of the artefact for each row, in order.
   """
+  most = stage.most_replies()
   episodes = [stage.begin(row.prompt) for row in rows]
   given = [len(episode.messages) for episode in episodes]
   written: list[list[replies.Reply]] = [[] for _ in rows]
@@ -85,7 +106,7 @@ def play(
           )
           for i in waiting
       ]
-      got = write(asks)
+      got = write(asks, tick)
       for i, reply in zip(waiting, got, strict=True):
         written[i].append(reply)
       after = _by_the_first(
@@ -93,7 +114,7 @@ def play(
       )
       for i, episode in zip(waiting, after, strict=True):
         episodes[i] = episode
-      tick(sum(episode.ended for episode in after))
+      fewer(sum(most - len(written[i]) for i in waiting if episodes[i].ended))
     grades = hosts.from_first(
         lambda: list(
             pool.map(stage.grade, [row.prompt for row in rows], episodes)

@@ -23,6 +23,12 @@ def check(config: ml_collections.ConfigDict, name: str) -> None:
   limits.check(config, {'new_tokens': 1}, name)
 
 
+def most_replies(config: ml_collections.ConfigDict) -> int:
+  """Returns 1: it is `most_replies` of every behaviour of one reply."""
+  del config
+  return 1
+
+
 def begin(
     messages: Sequence[episode_lib.Message],
     events: Sequence[str],

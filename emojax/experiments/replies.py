@@ -60,7 +60,9 @@ class Reply:
   room: bool = True
 
 
-Writer = Callable[[Sequence[Ask]], list[Reply]]
+# Is told how many more replies are written, and how many tokens they are.
+Tick = Callable[[int, int], None]
+Writer = Callable[[Sequence[Ask], Tick], list[Reply]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Model:
     index: of each direction in the bank, by name.
     sampling: how tokens are drawn.
     batch: replies that are written at once.
+    rules: of `positions` that rows are steered by.
   """
 
   lm: load.LanguageModel
@@ -80,8 +83,13 @@ class Model:
   index: dict[str, int]
   sampling: sampling_lib.Sampling
   batch: int
+  rules: tuple[str, ...] = ('all',)
 
-  def __call__(self, asks: Sequence[Ask]) -> list[Reply]:
+  def __call__(
+      self,
+      asks: Sequence[Ask],
+      tick: Tick = lambda count, tokens: None,
+  ) -> list[Reply]:
     """Replies to each; one without room in the context gets no more words."""
     out = [Reply(ask.prefix, 0, 0.0, room=False) for ask in asks]
     requests = {}
@@ -89,6 +97,8 @@ class Model:
       request = self._request(ask)
       if request is not None:
         requests[i] = request
+    if len(requests) < len(asks):
+      tick(len(asks) - len(requests), 0)
     # Replies of one length at a time: the longest decides what all take.
     for limit in sorted({asks[i].new_tokens for i in requests}):
       chosen = [i for i in requests if asks[i].new_tokens == limit]
@@ -99,6 +109,7 @@ class Model:
           engine.Settings(
               self.batch, limit, self.sampling, self.lm.tokenizer.stop
           ),
+          tick=tick,
       )
       for i, text in zip(chosen, written, strict=True):
         out[i] = self._reply(asks[i], text)
@@ -126,9 +137,10 @@ class Model:
         )
         for term in request.terms
     )
-    if not terms:  # By nothing: so that one program does for all.
+    if not terms:  # By nothing, where others are: one program does for all.
       nothing = prompts_lib.unsteered(self.lm.config.num_layers, len(chat.ids))
-      terms = (nothing,)
+      masks = [steered_tokens(rule, chat, given) for rule in self.rules]
+      terms = (dataclasses.replace(nothing, prompt=np.any(masks, axis=0)),)
     key = jax.random.wrap_key_data(request.key)
     key = jax.random.key_data(jax.random.fold_in(key, ask.turn))
     return dataclasses.replace(request, key=np.asarray(key), terms=terms)

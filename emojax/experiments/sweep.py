@@ -156,21 +156,22 @@ def _rows(config, artefact, lm, arrays, metadata, grid) -> list[dict]:
   )
   index, bank = grids.bank_of(grid, arrays, metadata, config.seed)
 
+  rows, depth = sweep_grid.rows_of(grid, list(prompts)), lm.config.num_layers
+
   @functools.cache  # A finished sweep needs none.
-  def measures() -> sweep_rows.Measures:
+  def prepared() -> tuple[sweep_rows.Measures, sweep_rows.Asked]:
     longest = max(len(prompt.ids) for prompt in prompts.values())
     engine.log_memory(lm, settings, longest)
-    return _measures(config, lm, arrays, metadata, bank)
+    return (
+        _measures(config, lm, arrays, metadata, bank),
+        sweep_grid.requests_of(rows, prompts, index, depth),
+    )
 
-  return chunked_rows.run(
-      artefact,
-      sweep_grid.rows_of(grid, list(prompts)),
-      config.sweep_chunk,
-      'Sweep',
-      lambda chunk, tick: sweep_rows.run(
-          lm, measures(), chunk, prompts, index, settings, tick
-      ),
-  )
+  def some(chunk, tick):
+    measures, asked = prepared()
+    return sweep_rows.run(lm, measures, chunk, asked, settings, tick)
+
+  return chunked_rows.run(artefact, rows, config.sweep_chunk, 'Sweep', some)
 
 
 def _measures(config, lm, arrays, metadata, bank) -> sweep_rows.Measures:

@@ -194,6 +194,19 @@ def check_room(
       )
 
 
+def requests_of(
+    rows: Sequence[Row],
+    prompts: dict[str, Prompt],
+    index: dict[str, int],
+    num_layers: int,
+) -> dict[Row, prompts_lib.Request]:
+  """What the engine is asked for, by row; the prompts are by label."""
+  return {
+      row: request_of(row, prompts[row.prompt], index, num_layers)
+      for row in rows
+  }
+
+
 def request_of(
     row: Row,
     prompt: Prompt,

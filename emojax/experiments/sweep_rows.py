@@ -21,6 +21,7 @@ from emojax.models import readback
 from emojax.models import sharding
 
 Requests = Sequence[prompts_lib.Request]
+Asked = dict[sweep_grid.Row, prompts_lib.Request]
 _DIGITS = 5
 
 
@@ -56,8 +57,7 @@ def run(
     lm: load.LanguageModel,
     measures: Measures,
     rows: Sequence[sweep_grid.Row],
-    prompts: dict[str, sweep_grid.Prompt],
-    index: dict[str, int],
+    asked: Asked,
     settings: engine.Settings,
     tick: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
@@ -66,9 +66,8 @@ def run(
   Args:
     lm: the model.
     measures: what is measured.
-    rows: of the grid.
-    prompts: by label.
-    index: of each direction in the bank.
+    rows: some of the grid.
+    asked: for, by row, in the whole grid.
     settings: how texts are written.
     tick: is told of every text that has ended.
 
@@ -78,13 +77,9 @@ def run(
   Raises:
     InputError: an unsteered text is not finite.
   """
-  depth = lm.config.num_layers
-  requests = [
-      sweep_grid.request_of(row, prompts[row.prompt], index, depth)
-      for row in rows
-  ]
+  among, requests = list(asked.values()), [asked[row] for row in rows]
   written = engine.write(
-      lm, measures.bank, requests, settings, measures.probe, tick
+      lm, measures.bank, requests, settings, measures.probe, tick, among
   )
   for row, text in zip(rows, written, strict=True):
     if not row.operation and not text.finite:
@@ -94,7 +89,7 @@ def run(
       )
   deltas = _word_deltas(lm, measures, requests, settings.batch)
   kl, perplexity, expressed = _read_back(
-      lm, measures, requests, written, settings
+      lm, measures, requests, written, settings, among
   )
   return [
       row.place()
@@ -129,10 +124,10 @@ def _word_deltas(
   ]
 
 
-def _read_back(lm, measures, requests, written, settings):
+def _read_back(lm, measures, requests, written, settings, among):
   """KL, perplexity and what is expressed, each a list of N; None if unknown."""
   out = np.full((len(requests), 2 + len(measures.emotions)), np.nan)
-  traits = prompts_lib.traits(requests)
+  widths, traits = prompts_lib.widths_for(among), prompts_lib.traits(among)
   if not traits[0]:  # No row is steered: read as if one were, by nothing.
     traits = (1, False)
   for real, filled in next_words.batches(lm, requests, settings.batch):
@@ -142,6 +137,7 @@ def _read_back(lm, measures, requests, written, settings):
         [requests[i] for i in filled],
         [written[i].tokens for i in filled],
         settings.new_tokens,
+        widths,
         traits,
     )
     kl, cross, cosine = (
@@ -172,10 +168,10 @@ def _mean(x: np.ndarray, counted: np.ndarray) -> np.ndarray:
   return np.where(unknown, np.nan, total / np.maximum(n, 1))
 
 
-def _read_batch(lm, measures, requests, texts, new_tokens, traits):
+def _read_batch(lm, measures, requests, texts, new_tokens, widths, traits):
   """Reads B texts: a `ReadBack` on the host, and which tokens count [B, T]."""
-  shared = prompts_lib.group(requests, sharding.round_up_rows(lm.mesh, 1))
-  _, tail = shared.widths
+  least, (_, tail) = sharding.round_up_rows(lm.mesh, 1), widths
+  shared = prompts_lib.group(requests, least, widths)
   heads = prompts_lib.run_heads(lm, shared, tail + new_tokens)
   ends = [shared.tails[i] for i in shared.row]
   before, before_valid = batches.padded(ends, tail, 'left')

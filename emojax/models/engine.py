@@ -65,6 +65,7 @@ def write(
     settings: Settings,
     probe: decoding.Probe | None = None,
     tick: Callable[[int, int], None] = lambda count, tokens: None,
+    among: Sequence[prompts.Request] | None = None,
 ) -> list[Written]:
   """Writes a text for every request.
 
@@ -80,30 +81,34 @@ def write(
     probe: what is read of every written token, or None.
     tick: is told how many texts have ended since it was last called, and how
       many tokens they are.
+    among: all that are asked for, in this call and others: programs that are
+      compiled once then do for all calls. None: these are all.
 
   Returns:
     The texts, in the order of the requests.
   """
   out: list[Written | None] = [None] * len(requests)
-  for i, text in _stream(lm, bank, requests, settings, probe):
-    out[i] = text
-    tick(1, len(text.tokens))
+  among = requests if among is None else among
+  for ended in _stream(lm, bank, requests, settings, probe, among):
+    for i, text in ended:
+      out[i] = text
+    tick(len(ended), sum(len(text.tokens) for _, text in ended))
   return out
 
 
 def _stream(
-    lm, bank, requests, settings, probe
-) -> Iterator[tuple[int, Written]]:
-  """Yields each text when it has ended."""
+    lm, bank, requests, settings, probe, among
+) -> Iterator[list[tuple[int, Written]]]:
+  """Yields texts when they have ended, all that end together at once."""
   # Those with one prompt come in together, so that it is run once for them.
   waiting = sorted(range(len(requests)), key=lambda i: requests[i].prompt)
   # One shape for all prompts, and few for the batch: padding takes less time
   # than compiling.
-  few = 1 << (len(requests) - 1).bit_length()
+  few = 1 << (len(among) - 1).bit_length()
   size = sharding.round_up_rows(lm.mesh, min(settings.batch, few))
-  widths = prompts.widths_for(requests)
+  widths, traits = prompts.widths_for(among), prompts.traits(among)
   share = sharding.round_up_rows(lm.mesh, -(-size // _REFILL))
-  state, traits = _empty(lm, requests, settings, probe, size)
+  state = _empty(lm, widths, traits, settings, probe, size)
   admit, decode = decoding.compiled(state)
   places = np.full(size, -1)  # The request in each place.
   while waiting or (places >= 0).any():
@@ -135,8 +140,10 @@ def _stream(
         stop=settings.stop,
     )
     ended = (places >= 0) & ~hosts.fetch(state.alive)
-    for place, text in texts(state, np.flatnonzero(ended)):
-      yield int(places[place]), text
+    yield [
+        (int(places[place]), text)
+        for place, text in texts(state, np.flatnonzero(ended))
+    ]
     places[ended] = -1
 
 
@@ -147,26 +154,21 @@ def _fresh(lm, bank, requests, traits, come, count, widths) -> decoding.Rows:
   return prompts.run(lm, bank, filled, *traits, widths=widths)
 
 
-def _empty(
-    lm, requests, settings, probe, size
-) -> tuple[decoding.State, tuple[int, bool]]:
-  """A batch without rows, and the traits of those that will come."""
-  traits = prompts.traits(requests)
+def _empty(lm, widths, traits, settings, probe, size) -> decoding.State:
+  """A batch without rows."""
   read = None
   if probe is not None:
     read = len(probe.layers), len(probe.directions)
-  slots = slots_for(requests, settings)
   # The program of an empty batch has no step: only its shapes are used.
-  state = state_of(
+  return state_of(
       lm.config,
       size,
-      slots,
+      slots_for(widths, settings),
       traits,
       read,
       sharding.zeros(lm.mesh),
       decodes_apart(lm),
   )
-  return state, traits
 
 
 def decodes_apart(lm: load.LanguageModel) -> bool:
@@ -233,12 +235,12 @@ def state_of(
   )
 
 
-def slots_for(requests: Sequence[prompts.Request], settings: Settings) -> int:
+def slots_for(widths: prompts.Widths, settings: Settings) -> int:
   """Returns S: room for the longest head, tail and text, as they are padded.
 
   A little more, so that prompts of about one length have one program.
   """
-  needed = sum(prompts.widths_for(requests)) + settings.new_tokens
+  needed = sum(widths) + settings.new_tokens
   return batches.width_for(needed)
 
 

@@ -103,8 +103,17 @@ def width(longest: int) -> int:
 
 def widths_for(requests: Sequence[Request]) -> Widths:
   """Returns what the longest head and the longest tail need."""
-  tail = max(len(r.prompt) - r.cut for r in requests)
-  return width(max(r.cut for r in requests)), width(tail)
+  cuts = _cuts(requests)
+  tail = max(len(prompt) - cut for prompt, cut in cuts.items())
+  return width(max(cuts.values())), width(tail)
+
+
+def _cuts(requests: Sequence[Request]) -> dict[tuple[int, ...], int]:
+  """Where each prompt is cut: at the first of its rows' cuts."""
+  cuts: dict[tuple[int, ...], int] = {}
+  for r in requests:
+    cuts[r.prompt] = min(r.cut, cuts.get(r.prompt, r.cut))
+  return cuts
 
 
 def group(
@@ -116,11 +125,11 @@ def group(
     requests: R of them.
     least: of rows that the mesh can split. The number of prompts is filled up
       to a power of two times it, so that few programs are compiled.
-    widths: those that these requests need if None.
+    widths: of `widths_for` these and other requests; of these alone if None.
   """
-  cuts: dict[tuple[int, ...], int] = {}
-  for r in requests:
-    cuts[r.prompt] = min(r.cut, cuts.get(r.prompt, r.cut))
+  widths = widths or widths_for(requests)
+  # A head that is cut short is whole with what the tail then has more.
+  cuts = {p: min(cut, widths[0]) for p, cut in _cuts(requests).items()}
   place = {prompt: i for i, prompt in enumerate(cuts)}
   size = least
   while size < len(cuts):
@@ -131,7 +140,7 @@ def group(
       heads=[prompt[:cut] for prompt, cut in every],
       tails=[prompt[cut:] for prompt, cut in every],
       row=np.array([place[r.prompt] for r in requests]),
-      widths=widths or widths_for(requests),
+      widths=widths,
   )
 
 
@@ -203,8 +212,7 @@ def traits(requests: Sequence[Request]) -> tuple[int, bool]:
 
 def put(lm: load.LanguageModel, *arrays: np.ndarray | None) -> list:
   """Splits [B, ...] arrays over the mesh."""
-  axes = ('B', '', '', '')
-  split = lambda x: sharding.put(lm.mesh, axes[: x.ndim], x)
+  split = lambda x: sharding.put(lm.mesh, ('B', '', '', '')[: x.ndim], x)
   return [None if x is None else split(x) for x in arrays]
 
 
@@ -256,12 +264,9 @@ def run(
   layer = lowest(lm, requests)
   stream = _share(lm.model, lm.params, tokens, valid, cache, layer)
   steered = steering_of(lm, requests, terms, ablates)
-  row, keys, mask = put(
-      lm,
-      shared.row,
-      np.stack([r.key for r in requests]),
-      steered_tokens(requests, shared, terms),
-  )
+  keys = np.stack([r.key for r in requests])
+  mask = steered_tokens(requests, shared, terms)
+  row, keys, mask = put(lm, shared.row, keys, mask)
   interventions = steered and steered.of_tokens(bank, mask)
   x, cache = _part(lm.model, lm.params, stream, row, interventions, layer)
   return decoding.Rows(cache, x, keys, steered)
@@ -288,13 +293,7 @@ def _part(
   stream = streams.take_rows(stream, row)
   if interventions is not None:
     stream = transformer.steer_after(stream, layer, interventions)
-  stream = transformer.through(
-      model,
-      params,
-      stream,
-      layer + 1,
-      model.config.num_layers,
-      interventions,
-  )
+  rest = layer + 1, model.config.num_layers
+  stream = transformer.through(model, params, stream, *rest, interventions)
   x, cache = model.apply(params, stream, method='leave')
   return x[:, -1], cache

@@ -94,6 +94,7 @@ def messages(scenario: Scenario) -> tuple[rows.Message, ...]:
 
 
 advance = one_reply.advance
+most_replies = one_reply.most_replies
 
 
 def grade(

@@ -80,6 +80,11 @@ def prepare(config: ml_collections.ConfigDict) -> tuple[code_tasks.Task, ...]:
   )
 
 
+def most_replies(config: ml_collections.ConfigDict) -> int:
+  """Returns how many an episode has at most: its tries, and the report."""
+  return config[NAME].tries + 1
+
+
 def begin(
     config: ml_collections.ConfigDict, scenario: code_tasks.Task
 ) -> Episode:

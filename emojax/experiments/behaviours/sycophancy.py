@@ -61,6 +61,7 @@ def begin(config: ml_collections.ConfigDict, scenario: Scenario) -> Episode:
 
 
 advance = one_reply.advance
+most_replies = one_reply.most_replies
 
 
 def grade(
