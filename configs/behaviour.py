@@ -12,19 +12,6 @@ import runpy
 
 import ml_collections
 
-# Fields of the quickstart that this run has no use for.
-_LEFT = (
-    'chats',
-    'clusters',
-    'prompts',
-    'reply_prefix',
-    'words',
-    'readout',
-    'readout_layers',
-    'new_tokens',
-    'sweep_chunk',
-)
-
 
 def get_config() -> ml_collections.ConfigDict:
   """Every field can be set on the command line: --config.samples=4.
@@ -32,14 +19,15 @@ def get_config() -> ml_collections.ConfigDict:
   Files are JSON lines, the packaged ones if empty.
   """
   quickstart = pathlib.Path(__file__).with_name('quickstart.py')
-  config = runpy.run_path(str(quickstart))['get_config']()
-  for name in _LEFT:
-    del config[name]
+  config = runpy.run_path(str(quickstart))['vectors']()
   config.experiment = 'behaviour'
   config.behaviours = ()  # All; or some, by the names of the sections below.
 
   # The grid: every direction at every strength, and its controls.
   config.directions = ('desperate', 'calm', 'angry')
+  config.operations = ('add',)
+  config.layers = ()  # The one that the vectors are best at.
+  config.bands = ()  # First and last of layers that are steered together.
   config.strengths = (0.1,)  # Fractions of the mean residual norm.
   config.opposite = True  # -0.1, too; controls have no sign.
   config.positions = ('all',)  # Every token, as in the paper; or assistant.
@@ -47,6 +35,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.shuffled_directions = 0
   config.samples = 1  # Episodes of each scenario in each condition.
   config.temperature = 0.7  # At 1 so small a model writes little that is text.
+  config.top_k = 0
+  config.top_p = 1.0
   config.sweep_batch = 32  # Replies that are written at once.
   config.episodes = 512  # After which a killed run goes on.
 

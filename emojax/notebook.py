@@ -7,7 +7,8 @@
   run.steer('How do you feel?', happy=0.4)
 
 All work is done by the experiments of the command line, with the configs of the
-checkout and in workdirs of the same form. What is there is not done again.
+checkout and in workdirs of the same form. What is there is not done again, and
+the model that reads and steers is loaded once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,9 @@ def quickstart(workdir: str | files.Path, **fields: Any) -> 'Run':
   """
   place = files.absolute(files.locate(str(workdir)))
   files.check_reachable(place)
-  quickstart_lib.run(_config('quickstart', fields), place)
+  config = _config('quickstart', fields)
+  read_lib.loaded.cache_clear()  # There may be room for one model only.
+  quickstart_lib.run(config, place)
   return Run(place)
 
 

@@ -50,12 +50,12 @@ def test_what_is_left_out_is_there_and_is_named_once_in_order():
 
 
 @pytest.mark.parametrize('name', UNIT)
-def test_a_unit_test_asks_for_no_weights(name):
-  # The shared fixtures are the default model and parts of it.
-  weights = {function.name for function in _functions(TESTS / 'conftest.py')}
+def test_a_unit_test_asks_for_no_weights_and_no_browser(name):
+  # The shared fixtures are the default model, parts of it, and a browser.
+  shared = {function.name for function in _functions(TESTS / 'conftest.py')}
   functions = _functions(TESTS / name)
   asked = {a.arg for function in functions for a in function.args.args}
-  assert asked & weights <= {function.name for function in functions}
+  assert asked & shared <= {function.name for function in functions}
 
 
 def test_the_environments_are_no_packages_of_bazel():

@@ -80,3 +80,12 @@ def model(smollm2):
   """The default model and its weights in float32."""
   params = weights.load_params(smollm2, jnp.float32)
   return transformer.Transformer(smollm2.config), params
+
+
+@pytest.fixture(scope='module')
+def chromium():
+  """A browser, for the tests of a file: asyncio does not run beside it."""
+  import browser  # Needs Playwright, which not all tests are run with.
+
+  with browser.opened() as opened:
+    yield opened

@@ -1,6 +1,7 @@
 """Inspect gets the texts that our engine writes, and our tasks their grades."""
 
 import asyncio
+import gc
 import importlib
 import inspect
 import itertools
@@ -8,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+import weakref
 
 import compiling
 from inspect_ai import eval as inspect_eval
@@ -618,6 +620,25 @@ def test_what_nobody_waits_for_is_not_written():
   own.close()
 
 
+def _writers():
+  return [thread for thread in threading.enumerate() if thread.name == 'emojax']
+
+
+def test_no_thread_outlives_its_work_nor_a_model_its_owner(folder):
+  own = batcher.Batcher(echo, batch=4, quiet=0.01)
+  model = get(folder)
+  for _ in range(2):  # The next job starts another thread.
+    assert own.submit(job()).result(30).tokens == (1, 2, 3)
+    assert ask(model, CHAT, **GREEDY).completion
+    for thread in _writers():
+      thread.join(30)
+    assert not _writers()
+  held = [weakref.ref(x) for x in (own, model.api, model.api._model)]
+  del own, model
+  gc.collect()
+  assert [ref() for ref in held] == [None] * 3
+
+
 def test_closing_ends_the_thread_and_refuses_what_waits_or_comes(folder):
   gate = Gate()
   own = batcher.Batcher(gate, batch=1, quiet=0.01)
@@ -632,10 +653,9 @@ def test_closing_ends_the_thread_and_refuses_what_waits_or_comes(folder):
     waiting.result(0)
   with pytest.raises(RuntimeError, match='closed'):
     own.submit(job())
-  assert not own._thread.is_alive()
+  assert not _writers()
   with get(folder) as model:
     pass
-  assert not model.api._batcher._thread.is_alive()
   with pytest.raises(RuntimeError, match='closed'):
     ask(model, CHAT)
 

@@ -83,8 +83,8 @@ def served(service: server.Service) -> Iterator[str]:
   """Serves as the command does; yields the address."""
   taken = server.take(0)
   port = taken.getsockname()[1]
-  app, stop = server.application(service, port, TOKEN)
-  made = server.made(app, stop)
+  app, pen = server.application(service, port, TOKEN)
+  made = server.made(app, pen)
   thread = threading.Thread(target=made.run, kwargs={'sockets': [taken]})
   thread.start()
   try:

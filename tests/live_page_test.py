@@ -23,15 +23,9 @@ def address(chat):
     yield f'{base}/?token={live_fixtures.TOKEN}'
 
 
-@pytest.fixture(scope='module')
-def opened():
-  with browser.opened() as found:
-    yield found
-
-
 @pytest.fixture
-def page(opened, address):
-  with browser.page(opened, viewport={'width': 1200, 'height': 900}) as made:
+def page(chromium, address):
+  with browser.page(chromium, viewport={'width': 1200, 'height': 900}) as made:
     made.set_default_timeout(60_000)
     made.goto(address)
     yield made
@@ -214,7 +208,7 @@ def test_html_is_text(page, chat):
   assert chat.log()[-1]['messages'][0]['content'] == EVIL
 
 
-def test_what_a_model_writes_is_text(opened):
+def test_what_a_model_writes_is_text(chromium):
   """A service that writes what a model might."""
   events = [
       {'event': 'begin', 'reply': 'steered'},
@@ -237,7 +231,7 @@ def test_what_a_model_writes_is_text(opened):
   )
   with (
       live_fixtures.served(service) as base,
-      browser.page(opened) as made,
+      browser.page(chromium) as made,
   ):
     made.goto(f'{base}/?token={live_fixtures.TOKEN}')
     say(made, 'Hello')
@@ -283,9 +277,9 @@ def test_stop_ends_a_reply_and_the_chat_goes_on(page, chat):
   assert len(chat.log()[-1]['messages']) == 3
 
 
-def test_bad_controls_are_told_and_what_was_written_stays(opened, address):
+def test_bad_controls_are_told_and_what_was_written_stays(chromium, address):
   """The browser itself complains of the 400, and of nothing else."""
-  with opened.new_context() as context:
+  with chromium.new_context() as context:
     made = context.new_page()
     made.goto(address)
     made.select_option('#rule', 'from:K')
@@ -331,9 +325,9 @@ def test_every_control_has_a_name(page):
 
 @pytest.mark.parametrize('width', [360, 700, 1200])
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_nothing_is_wider_than_the_page(opened, address, width, scheme):
+def test_nothing_is_wider_than_the_page(chromium, address, width, scheme):
   size = {'width': width, 'height': 800}
-  with browser.page(opened, viewport=size, color_scheme=scheme) as made:
+  with browser.page(chromium, viewport=size, color_scheme=scheme) as made:
     made.goto(address)
     made.check('#beside')
     say(made, 'x' * 300)

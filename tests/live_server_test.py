@@ -202,6 +202,24 @@ def test_the_end_of_the_server_ends_the_reply():
   assert wrote == ['begun', 'stopped']
 
 
+def test_no_reply_outlives_its_server_though_its_reader_is_gone():
+  gate, wrote = threading.Event(), []
+
+  def write(count, stopped):
+    yield {'event': 'token', 'i': count}
+    assert gate.wait(20)
+    time.sleep(1)  # A long step, and what is logged at the end.
+    wrote.append('logged')
+
+  service = server.Service('', '', lambda asked: 3, write)
+  with live_fixtures.served(service) as base:
+    with httpx.Client(base_url=base, headers=OWN, timeout=20) as client:
+      with client.stream('POST', '/reply', content=b'{"count": 3}') as reply:
+        next(reply.iter_lines())
+    gate.set()
+  assert wrote == ['logged']
+
+
 def test_only_this_machine_is_listened_to():
   taken = server.take(0)
   assert taken.getsockname()[0] == '127.0.0.1'

@@ -15,9 +15,13 @@ import plotly.offline
 import pytest
 import tiny_model
 
+from emojax import errors
 from emojax import files
 from emojax import notebook
+from emojax.experiments import numbers
+from emojax.experiments import read
 from emojax.experiments import sweep
+from emojax.models import load
 from emojax.report import figures
 from emojax.report import notebook as views
 from emojax.report import page
@@ -266,7 +270,7 @@ def test_geometry_is_shown_as_a_map_and_as_components(executed, run):
   (table,) = _shown(executed['components'], 'text/html')
   assert len(geometry['correlations']) == 3
   for each in geometry['correlations']:  # Not the best of them alone.
-    assert _numbers(each | {'value': each['r']}) in table
+    assert _numbers(numbers.size_of(each | {'value': each['r']})) in table
 
 
 def test_the_users_text_is_coloured_token_by_token(executed, run):
@@ -327,6 +331,55 @@ def test_what_was_done_is_not_done_again(executed, run):
       executed['steering'], 'text/html'
   )
   assert [o for o in executed['again'] if o.output_type == 'stream'] == []
+
+
+@pytest.fixture
+def tiny(tmp_path):
+  """What a quickstart of a tiny model leaves, as far as it is looked at."""
+  model = tiny_model.write(tmp_path / 'model')
+  tiny_model.write_vectors(tmp_path / 'vectors.safetensors', model)
+  mesh = tiny_model.config('quickstart').mesh.to_dict()
+  (tmp_path / 'config.json').write_text(json.dumps({'config': {'mesh': mesh}}))
+  (tmp_path / 'summary.json').write_text('{"numbers": []}')
+  yield tmp_path
+  read.loaded.cache_clear()
+
+
+@pytest.fixture
+def loads(monkeypatch):
+  """The URIs of the models that are loaded, in order."""
+  found, own = [], load.load
+
+  def spy(uri, *rest):
+    found.append(uri)
+    return own(uri, *rest)
+
+  monkeypatch.setattr(load, 'load', spy)
+  return found
+
+
+def test_the_model_is_loaded_once_however_often_one_reads_and_steers(
+    tiny, loads
+):
+  for run in (notebook.Run(tiny), notebook.Run(tiny)):
+    for text in ('I lost my keys.', 'All the lamps went out.'):
+      run.read(text)
+      run.steer(text, samples=1, happy=0.4)
+  assert loads == [str(tiny / 'model')]
+
+
+def test_what_replaces_the_model_is_not_taken_for_it(tiny, loads, tmp_path):
+  own, other = (tmp_path / name for name in ('own', 'other'))
+  tiny_model.write(other, seed=1)
+  run = notebook.Run(tiny)
+  (tiny / 'model').rename(own)
+  other.rename(tiny / 'model')
+  with pytest.raises(errors.InputError, match='that they were made for'):
+    run.read('I lost my keys.')
+  (tiny / 'model').rename(other)
+  own.rename(tiny / 'model')
+  run.read('I lost my keys.')
+  assert len(loads) == 2
 
 
 @pytest.mark.parametrize(

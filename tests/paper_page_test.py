@@ -73,13 +73,12 @@ def test_every_artefact_has_its_section_with_its_figures(workdir):
   assert 'nothing about whether anything is felt' in ' '.join(text.split())
 
 
-def test_the_page_draws_on_a_phone_and_begins_with_its_overview(workdir):
+def test_the_page_draws_on_a_phone_and_begins_with_its_overview(
+    chromium, workdir
+):
   write(workdir)
   size = {'width': 400, 'height': 800}
-  with (
-      browser.opened() as opened,
-      browser.page(opened, viewport=size, offline=True) as page,
-  ):
+  with browser.page(chromium, viewport=size, offline=True) as page:
     page.goto((workdir / 'report.html').as_uri())
     assert page.locator('.plot .main-svg').count()
     assert page.locator('.plot:not(:has(.main-svg))').count() == 0

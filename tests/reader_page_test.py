@@ -47,12 +47,6 @@ def rows(run):
   return [row for _, row in files.read_jsonl(run / 'readings.jsonl')]
 
 
-@pytest.fixture(scope='module')
-def chromium():
-  with browser.opened() as opened:
-    yield opened
-
-
 @pytest.fixture
 def page(chromium, run):
   with browser.page(

@@ -98,12 +98,6 @@ def written(tmp_path_factory):
   return out
 
 
-@pytest.fixture(scope='module')
-def chromium():
-  with browser.opened() as opened:
-    yield opened
-
-
 def show(page, path):
   page.goto(path.as_uri())
   page.locator('.plot .main-svg').first.wait_for()

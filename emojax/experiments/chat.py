@@ -149,8 +149,8 @@ def _talk(config, workdir, replier, arrays, metadata, made_from, taken) -> None:
   token = secrets.token_urlsafe(32)
   port = taken.getsockname()[1]
   service = server.Service(text, policy, talk.prepare, talk.write)
-  app, stop = server.application(service, port, token)
+  app, pen = server.application(service, port, token)
   print(f'http://{server.HOST}:{port}/?token={token}', flush=True)
   # Ctrl-C is how one ends it, SIGTERM how another does: neither is a mistake.
   with contextlib.suppress(KeyboardInterrupt):
-    server.made(app, stop).run(sockets=[taken])
+    server.made(app, pen).run(sockets=[taken])

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import json
 from typing import Any
 
+import jax
 import ml_collections
 import numpy as np
 
@@ -94,18 +96,41 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path) -> None:
 def load_model(
     config: ml_collections.ConfigDict, metadata: dict[str, Any]
 ) -> load.LanguageModel:
-  """Loads the model that is asked for, or the one that the vectors name."""
-  dtype = config.dtype or metadata['dtype']
-  mesh = sharding.make_mesh(**config.mesh)
-  if config.model:
-    return load.load(config.model, dtype, mesh)
+  """Returns the model that is asked for, or the one that the vectors name.
+
+  The last one is kept: in a notebook it is asked for with every text.
+  """
+  said = (config.dtype or metadata['dtype'], sharding.make_mesh(**config.mesh))
   try:
-    return load.load(metadata['model'], dtype, mesh)
+    lm = loaded(config.model or metadata['model'], *said, metadata['weights'])
   except errors.InputError as error:
+    if config.model:
+      raise
     raise errors.InputError(
         f'{error} (The model is the one that {config.vectors} names; give'
         ' --config.model=URI if it is elsewhere now.)'
     ) from error
+  if lm.sha256 != metadata['weights']:
+    loaded.cache_clear()  # Another may lie there next time.
+  return lm
+
+
+@functools.lru_cache(maxsize=1)
+def loaded(
+    uri: str, dtype: str, mesh: jax.sharding.Mesh, weights: str
+) -> load.LanguageModel:
+  """`load.load`, once for the same arguments, one after the other.
+
+  Args:
+    uri: of the model.
+    dtype: of its weights.
+    mesh: that they lie on.
+    weights: the SHA-256 that is hoped for: others at the same place are another
+      model.
+  """
+  del weights
+  loaded.cache_clear()  # There may be room for one model only.
+  return load.load(uri, dtype, mesh)
 
 
 def sources_of(

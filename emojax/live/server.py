@@ -64,7 +64,7 @@ class _Refusal(Exception):
     self.response = responses.PlainTextResponse(message, status)
 
 
-class _Pen:
+class Pen:
   """Whoever holds it writes; one at a time, in a thread of its own."""
 
   def __init__(self, service: Service):
@@ -75,6 +75,10 @@ class _Pen:
   def stop(self) -> None:
     """Ends the reply that is being written, if one is."""
     self._stopped.set()
+
+  def is_held(self) -> bool:
+    """Whether a reply is being written."""
+    return self._held.locked()
 
   def write(self, asked: Any) -> AsyncIterator[bytes]:
     """Begins a reply; yields its events as lines.
@@ -167,15 +171,15 @@ def take(port: int) -> socket.socket:
 
 def application(
     service: Service, port: int, token: str
-) -> tuple[applications.Starlette, Callable[[], None]]:
-  """Returns what answers requests, and what ends the reply being written.
+) -> tuple[applications.Starlette, Pen]:
+  """Returns what answers requests, and what writes.
 
   Args:
     service: what is served.
     port: that requests come to.
     token: without which there is no answer.
   """
-  pen = _Pen(service)
+  pen = Pen(service)
 
   async def page(request: requests.Request) -> responses.Response:
     del request
@@ -213,7 +217,7 @@ def application(
       routing.Route('/stop', guarded(stop), methods=['POST']),
       routing.Route('/{path:path}', guarded(nowhere), methods=every),
   ]
-  return applications.Starlette(routes=routes), pen.stop
+  return applications.Starlette(routes=routes), pen
 
 
 def _guard(request: requests.Request, port: int, token: str) -> None:
@@ -265,18 +269,22 @@ async def _json_of(request: requests.Request) -> Any:
 class _Uvicorn(uvicorn.Server):
   """Ends the reply that is being written when it is told to end."""
 
-  def __init__(self, config: uvicorn.Config, stop: Callable[[], None]):
+  def __init__(self, config: uvicorn.Config, pen: Pen):
     super().__init__(config)
-    self._stop = stop
+    self._pen = pen
 
   def handle_exit(self, *args: Any) -> None:
-    self._stop()
+    self._pen.stop()
     super().handle_exit(*args)
 
+  async def shutdown(self, *args: Any, **kwargs: Any) -> None:
+    await super().shutdown(*args, **kwargs)
+    # A reply is logged at its end, whether its reader is there or gone.
+    while self._pen.is_held() and not self.force_exit:
+      await asyncio.sleep(0.05)
 
-def made(
-    app: applications.Starlette, stop: Callable[[], None]
-) -> uvicorn.Server:
+
+def made(app: applications.Starlette, pen: Pen) -> uvicorn.Server:
   """Returns what serves; both arguments are of `application`."""
   config = uvicorn.Config(
       app,
@@ -289,4 +297,4 @@ def made(
       limit_concurrency=32,
       timeout_graceful_shutdown=5,
   )
-  return _Uvicorn(config, stop)
+  return _Uvicorn(config, pen)

@@ -1,4 +1,4 @@
-"""Single requests, from many callers -> batches, run by one thread."""
+"""Single requests, from many callers -> batches, one at a time."""
 
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -43,13 +43,16 @@ class Batcher:
   A text depends on its own request only, so it does not matter what comes
   together. Batches are filled up to one of a few sizes, since every other shape
   is another program to compile.
+
+  The thread that writes ends when nothing waits: it would keep the model in
+  memory, and Inspect leaves its models to whoever made them to close.
   """
 
   def __init__(self, write: Write, batch: int, quiet: float = 0.05):
-    """Starts the thread.
+    """Takes no job yet.
 
     Args:
-      write: is called by that thread only.
+      write: is called by one thread at a time.
       batch: jobs that are written at once.
       quiet: seconds without a new job after which no other is waited for.
     """
@@ -62,10 +65,7 @@ class Batcher:
     self._waiting: list[tuple[Job, Future]] = []
     self._expected = batch  # Until more is known.
     self._closed = False
-    self._thread = threading.Thread(
-        target=self._serve, name='emojax', daemon=True
-    )
-    self._thread.start()
+    self._thread: threading.Thread | None = None
 
   def submit(self, job: Job) -> Future:
     """Returns the text to come; whoever needs it no more cancels it.
@@ -77,27 +77,37 @@ class Batcher:
     with self._changed:
       if self._closed:
         raise RuntimeError('This model was closed; get it anew.')
+      if self._thread is None:
+        thread = threading.Thread(
+            target=self._serve, name='emojax', daemon=True
+        )
+        thread.start()  # It begins when the lock is let go.
+        self._thread = thread
       self._waiting.append((job, future))
       self._changed.notify()
     return future
 
   def close(self) -> None:
-    """Ends the thread, after its batch; whoever else waits gets an error."""
+    """Returns after the batch of now; whoever else waits gets an error."""
     with self._changed:
       self._closed = True
       waiting, self._waiting = self._waiting, []
+      thread = self._thread
       self._changed.notify()
     for _, future in waiting:
       if future.set_running_or_notify_cancel():
         future.set_exception(RuntimeError('This model was closed.'))
-    self._thread.join()
+    if thread is not None:
+      thread.join()
 
   def _serve(self) -> None:
+    """Writes batches until nothing waits."""
     while True:
       with self._changed:
-        self._changed.wait_for(lambda: self._waiting or self._closed)
-        self._gather()
-        if self._closed:
+        if self._waiting:
+          self._gather()
+        if not self._waiting:  # Or no more, for this was closed.
+          self._thread = None
           return
         chosen = self._take()
       if chosen:

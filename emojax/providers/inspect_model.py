@@ -113,7 +113,7 @@ class Emojax(inspect_models.ModelAPI):
     return len(self._model.lm.tokenizer.encode(text, bos=False).ids)
 
   def close(self) -> None:
-    """Ends the thread that owns the model."""
+    """Writes no more; the batch of now is waited for."""
     self._batcher.close()
 
   def _write(
