@@ -1,8 +1,8 @@
 r"""What steering changes under pressure: impossible tasks and hard questions.
 
-About 12 minutes on 2 CPU cores with Python 3.12, 20 with 3.11, whose jax is
-older. Code that the model writes runs in bubblewrap (Debian, Ubuntu: apt
-install bubblewrap).
+About 12 minutes on 2 CPU cores, 14 with Python 3.11, whose jax is older. Code
+that the model writes runs in bubblewrap (Debian, Ubuntu: apt install
+bubblewrap).
 
   emojax --config=configs/behaviour.py --workdir=runs/behaviour
 """

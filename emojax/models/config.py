@@ -47,8 +47,8 @@ class TransformerConfig:
     unroll: whether blocks follow each other instead of being scanned: for cost
       analyses, which count what is scanned once.
     wide_sums: whether products are written in float32 before they are rounded
-      to `dtype`. The numbers are the same; a CPU has a fast kernel for this
-      alone in jax 0.10, other devices would move twice the bytes.
+      to `dtype`. They are the same up to the order of sums; a CPU has a fast
+      kernel for this alone in jax 0.10, other devices move twice the bytes.
     dtype: of the weights and of what is multiplied with them. The residual
       stream, norms and softmax are float32 in every case: they are what is
       measured, and bfloat16 keeps 8 bits.
