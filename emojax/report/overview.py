@@ -153,8 +153,7 @@ def judge(row: Number, side: int) -> tuple[bool | None, str]:
   if beyond is None:
     return None, 'there is no interval or no control'
   if beyond:
-    gaps = [row['value'] - control['value'] for control in controls]
-    right = all(side * gap > 0 for gap in gaps) if side else True
+    right = statistics.beyond(row, controls, side)
     return right, _SEEN if right else _OTHER
   met = [
       control['label'].partition(' (')[0]
