@@ -58,14 +58,15 @@ def run(
   with progress.begun(label, unit.name, total) as tick:
     for number, start in enumerate(range(0, len(items), size)):
       chunk = items[start : start + size]
-      data = chunks.get(parts, 'rows', number)
-      if data is None:
+      data = kept = chunks.get(parts, 'rows', number)
+      if kept is None:
         data = json.dumps(write(chunk, tick), allow_nan=False).encode()
         chunks.put(parts, 'rows', number, data)
         hosts.stop_if_asked()
-      else:
-        done = sum(map(unit.of_row, json.loads(data)))
+      rows = json.loads(data)
+      if kept is not None:
+        done = sum(map(unit.of_row, rows))
         tick.skip(done)
         tick.fewer(unit.most * len(chunk) - done)
-      out += json.loads(data)
+      out += rows
   return out

@@ -8,12 +8,18 @@ from emojax import statistics
 from emojax.experiments import numbers as numbers_lib
 
 
+def best_row(held_out: dict[str, Any]) -> dict[str, Any]:
+  """Returns the row of the chosen layer, of what `heldout.json` holds."""
+  chosen = held_out['chosen_layer']
+  (row,) = (row for row in held_out['layers'] if row['layer'] == chosen)
+  return row
+
+
 def held_out_numbers(
     held_out: dict[str, Any], metadata: dict[str, Any]
 ) -> list[dict[str, Any]]:
   """Accuracy on unseen topics, at a layer that was chosen on the others."""
-  chosen = held_out['chosen_layer']
-  (best,) = (row for row in held_out['layers'] if row['layer'] == chosen)
+  best = best_row(held_out)
   interval = f'95 % bootstrap over {metadata["topics"]} topics'
   numbers = []
   for top in ('top1', 'top5'):

@@ -20,6 +20,7 @@ from emojax.data import stories as stories_lib
 from emojax.experiments import build_vectors
 from emojax.experiments import capture_stories
 from emojax.experiments import encode
+from emojax.experiments import headlines
 from emojax.experiments import inputs
 from emojax.models import load
 
@@ -134,9 +135,7 @@ def ranks(
 
 def _log(found: dict[str, Any], known: int, size: int) -> None:
   nested = found['nested']['top1']
-  (best,) = (
-      row for row in found['layers'] if row['layer'] == found['chosen_layer']
-  )
+  best = headlines.best_row(found)
   logging.info(
       '%d of %d directions are named after emotions of the stories: the nearest'
       ' one is right for %.2f (%.2f to %.2f) of %d stories, the layer chosen'

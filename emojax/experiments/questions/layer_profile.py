@@ -9,6 +9,7 @@ from typing import Any
 
 from emojax import files
 from emojax.experiments import build_vectors
+from emojax.experiments import headlines
 from emojax.experiments import limits
 from emojax.experiments import numbers
 from emojax.experiments import study as study_lib
@@ -64,7 +65,7 @@ def run(study: study_lib.Study, prepared) -> dict[str, Any]:
 
 def _held_out(out: dict[str, Any]) -> list[Number]:
   found = out['held_out']
-  best = found['layers'][found['chosen_layer']]
+  best = headlines.best_row(found)
   return [
       numbers.number(
           f'{NAME}_held_out',
